@@ -1,0 +1,145 @@
+import { cpus } from 'node:os';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { ForgeError } from './errors.ts';
+
+/** All settings, read once from the environment and frozen. Durations end in `Ms`. */
+export interface Config {
+  host: string;
+  port: number;
+  dataDir: string;
+  /** `auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server. */
+  inference: string;
+  ollamaUrl: string;
+  projectRoots: readonly string[];
+  natsUrl: string;
+  /** Python of the trainer's environment. */
+  python: string;
+  workerId: string;
+  beatMs: number;
+  /** Silence after which a gateway declares an attempt lost. */
+  lossMs: number;
+  /** Silence after which a worker stops its trainer. */
+  fenceMs: number;
+  /** How long deploy and validate wait before they answer 202. */
+  waitMs: number;
+  threads: number;
+  /** A fault hook for tests: `<point>:<nth time>`, at which the process kills itself. */
+  fault: string;
+}
+
+interface Setting {
+  key: string;
+  default: string;
+  help: string;
+}
+
+/** Every key, its default and its meaning: README's table is checked against this. */
+export const settings: readonly Setting[] = [
+  { key: 'FORGE_HOST', default: '127.0.0.1', help: 'address to listen on; loopback only' },
+  { key: 'FORGE_PORT', default: '8000', help: 'the one port, 0 to 65535 (0: any free one)' },
+  { key: 'FORGE_DATA_DIR', default: '.forge', help: 'events, blobs, logs and models' },
+  { key: 'FORGE_INFERENCE', default: 'auto', help: '`auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server' },
+  { key: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434', help: 'where Ollama listens' },
+  { key: 'FORGE_PROJECT_ROOTS', default: '.', help: 'folders that repositories may lie in, separated like PATH' },
+  { key: 'FORGE_NATS_URL', default: 'nats://127.0.0.1:4222', help: 'nats-server; `npm start` runs its own and sets this' },
+  { key: 'FORGE_PYTHON', default: '.venv/bin/python', help: 'Python of the trainer' },
+  { key: 'FORGE_WORKER_ID', default: 'local', help: 'name of this host’s agent: letters, digits, `_`, `-`' },
+  { key: 'FORGE_BEAT_MS', default: '5000', help: 'time between two beats of a worker' },
+  { key: 'FORGE_LOSS_MS', default: '30000', help: 'silence after which a worker’s attempt is lost' },
+  { key: 'FORGE_FENCE_MS', default: '20000', help: 'silence after which a worker stops its trainer' },
+  { key: 'FORGE_WAIT_MS', default: '600000', help: 'how long deploy and validate wait before they answer 202' },
+  { key: 'FORGE_THREADS', default: '0', help: 'threads of the trainer on CPU (0: all cores)' },
+];
+
+/** Keys that belong to the tests and to processes inside; accepted, and not settings of users. */
+const internalKeys = ['FORGE_FAULT', 'FORGE_REQUIRE_OLLAMA', 'FORGE_TRAINER_EVENTS_FD', 'FORGE_TEST_LONG'];
+
+/**
+ * Reads the settings. Unknown `FORGE_*` keys and bad values are refused, all in one message.
+ * @throws ForgeError invalid_argument
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>, cwd = process.cwd()): Readonly<Config> {
+  const problems: string[] = [];
+  const known = new Set([...settings.map((s) => s.key), ...internalKeys]);
+  for (const key of Object.keys(env)) {
+    if (key.startsWith('FORGE_') && !known.has(key)) problems.push(`${key}: no such setting (known: ${[...settings.map((s) => s.key)].join(', ')})`);
+  }
+  const text = (key: string): string => {
+    const value = env[key];
+    return value === undefined || value === '' ? settings.find((s) => s.key === key)!.default : value;
+  };
+  const integer = (key: string, min: number, max: number): number => {
+    const raw = text(key);
+    const value = /^\d+$/.test(raw) ? Number(raw) : NaN;
+    if (!(value >= min && value <= max)) problems.push(`${key}: must be a whole number from ${min} to ${max}, not "${raw}"`);
+    return value;
+  };
+  const path = (raw: string): string => (isAbsolute(raw) ? raw : resolve(cwd, raw));
+
+  const host = text('FORGE_HOST');
+  if (!isLoopback(host)) problems.push(`FORGE_HOST: "${host}" is not a loopback address; without API keys only 127.0.0.1, ::1 or localhost are allowed`);
+  const inference = text('FORGE_INFERENCE');
+  if (!['auto', 'ollama', 'embedded'].includes(inference) && !isHttpUrl(inference)) {
+    problems.push(`FORGE_INFERENCE: must be auto, ollama, embedded or an http(s) URL, not "${inference}"`);
+  }
+  const ollamaUrl = withScheme(text('OLLAMA_HOST'));
+  if (!isHttpUrl(ollamaUrl)) problems.push(`OLLAMA_HOST: must be host:port or an http(s) URL, not "${text('OLLAMA_HOST')}"`);
+  const workerId = text('FORGE_WORKER_ID');
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(workerId)) problems.push('FORGE_WORKER_ID: letters, digits, _ and -, at most 63');
+  const beatMs = integer('FORGE_BEAT_MS', 20, 600_000);
+  const lossMs = integer('FORGE_LOSS_MS', 100, 3_600_000);
+  const fenceMs = integer('FORGE_FENCE_MS', 50, 3_600_000);
+  if (fenceMs >= lossMs) problems.push('FORGE_FENCE_MS: must be shorter than FORGE_LOSS_MS, so that a lost worker has stopped before its task runs elsewhere');
+  if (beatMs * 2 > fenceMs) problems.push('FORGE_BEAT_MS: at most half of FORGE_FENCE_MS');
+  const config: Config = {
+    host,
+    port: integer('FORGE_PORT', 0, 65_535),
+    dataDir: path(text('FORGE_DATA_DIR')),
+    inference,
+    ollamaUrl,
+    projectRoots: Object.freeze(text('FORGE_PROJECT_ROOTS').split(delimiter).filter(Boolean).map(path)),
+    natsUrl: text('FORGE_NATS_URL'),
+    python: text('FORGE_PYTHON').includes('/') ? path(text('FORGE_PYTHON')) : text('FORGE_PYTHON'),
+    workerId,
+    beatMs,
+    lossMs,
+    fenceMs,
+    waitMs: integer('FORGE_WAIT_MS', 10, 3_600_000),
+    threads: integer('FORGE_THREADS', 0, 1024) || cpus().length,
+    fault: env['FORGE_FAULT'] ?? '',
+  };
+  if (problems.length > 0) throw new ForgeError('invalid_argument', `Settings are wrong:\n  ${problems.join('\n  ')}`);
+  return Object.freeze(config);
+}
+
+/** Where things lie in the data directory. */
+export function dataPaths(dataDir: string) {
+  return {
+    nats: join(dataDir, 'nats'),
+    blobs: join(dataDir, 'blobs'),
+    logs: join(dataDir, 'logs'),
+    jobs: join(dataDir, 'jobs'),
+    spool: join(dataDir, 'spool'),
+    work: join(dataDir, 'work'),
+    snapshots: join(dataDir, 'snapshots'),
+  } as const;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:');
+}
+
+function withScheme(host: string): string {
+  const url = /^[a-z]+:\/\//.test(host) ? host : `http://${host}`;
+  const parsed = URL.parse(url);
+  if (parsed === null) return url;
+  // Ollama's own default is its port; 0.0.0.0 is where it listens, not where it is reached.
+  if (parsed.port === '' && !/^[a-z]+:\/\//.test(host)) parsed.port = '11434';
+  if (parsed.hostname === '0.0.0.0') parsed.hostname = '127.0.0.1';
+  return parsed.origin;
+}
