@@ -1,0 +1,111 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ForgeError } from '../errors.ts';
+import { isDigest, type Blob, type BlobStore } from './blob-store.ts';
+
+const chunkBytes = 1 << 20;
+
+/** Blobs as files, `sha256/ab/abcdef...`: written to a temporary file, synced, then renamed. */
+export function createFileBlobStore(root: string): BlobStore {
+  const pathOf = (digest: string): string => {
+    if (!isDigest(digest)) throw new ForgeError('invalid_argument', `digest: "${digest.slice(0, 80)}" is not a SHA-256 in lower-case hex`, { field: 'digest' });
+    return join(root, 'sha256', digest.slice(0, 2), digest);
+  };
+
+  async function put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Blob> {
+    const temporary = join(root, 'tmp', randomUUID());
+    await mkdir(dirname(temporary), { recursive: true });
+    try {
+      const { digest, size } = await writeSynced(temporary, source);
+      const path = pathOf(digest);
+      if (await exists(path, size)) {
+        const now = new Date();
+        await utimes(path, now, now);
+      } else {
+        await mkdir(dirname(path), { recursive: true });
+        await rename(temporary, path);
+        await syncDirectory(dirname(path));
+      }
+      return { digest, size };
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  return {
+    put,
+    putFile: (path) => put(createReadStream(path, { highWaterMark: chunkBytes })),
+    async stat(digest) {
+      try {
+        return { digest, size: (await stat(pathOf(digest))).size };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    },
+    async *read(digest) {
+      try {
+        yield* createReadStream(pathOf(digest), { highWaterMark: chunkBytes });
+      } catch (error) {
+        if (isMissing(error)) throw new ForgeError('not_found', `blob ${digest} is not in the store`, { cause: error });
+        throw error;
+      }
+    },
+    async materialize(digest, path) {
+      await mkdir(dirname(path), { recursive: true });
+      const temporary = `${path}.${randomUUID()}.tmp`;
+      try {
+        const written = await writeSynced(temporary, this.read(digest));
+        if (written.digest !== digest) throw new ForgeError('internal', `blob ${digest} was altered: its bytes hash to ${written.digest}`);
+        await rename(temporary, path);
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    },
+    async remove(digest) {
+      await rm(pathOf(digest), { force: true });
+    },
+  };
+}
+
+async function writeSynced(path: string, source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Blob> {
+  const hash = createHash('sha256');
+  let size = 0;
+  const file = await open(path, 'wx');
+  try {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      size += chunk.length;
+      await file.writeFile(chunk);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return { digest: hash.digest('hex'), size };
+}
+
+/** A rename is durable once its directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function exists(path: string, size: number): Promise<boolean> {
+  try {
+    return (await stat(path)).size === size;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

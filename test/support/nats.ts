@@ -1,0 +1,80 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Test } from 'tap';
+
+export interface TestNats {
+  url: string;
+  dir: string;
+  pid(): number;
+  /** kill -9, then the same server on the same port and files. */
+  restart(): Promise<void>;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** A real nats-server with JetStream on a free loopback port, its own directory, gone with the test. */
+export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
+  const dir = await mkdtemp(join(tmpdir(), 'forge-nats-'));
+  const port = await freePort();
+  const config = join(dir, 'nats.conf');
+  await writeFile(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`);
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    child = spawn(natsBinary(), ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let log = '';
+    await new Promise<void>((resolve, reject) => {
+      child!.stderr!.setEncoding('utf8').on('data', (text: string) => {
+        log = (log + text).slice(-20_000);
+        if (log.includes('Server is ready')) resolve();
+      });
+      child!.once('error', reject);
+      child!.once('exit', (code) => reject(new Error(`nats-server ended with ${code}:\n${log}`)));
+    });
+  };
+  const kill = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
+  await start();
+  t.teardown(async () => {
+    await kill();
+    await rm(dir, { recursive: true, force: true });
+  });
+  return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: async () => { await kill(); await start(); } };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** nats-server of the project's Python environment, else the one on PATH. */
+export function natsBinary(): string {
+  for (const folder of [join(import.meta.dirname, '../../.venv/bin'), ...(process.env['PATH'] ?? '').split(delimiter)]) {
+    const path = join(folder, 'nats-server');
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // not in this folder
+    }
+  }
+  throw new Error('nats-server is neither in .venv/bin nor on PATH: run `npm test`, which sets it up');
+}
+
+/** All files below a folder, for asserting that nothing was left. */
+export async function filesBelow(dir: string): Promise<string[]> {
+  return (await readdir(dir, { recursive: true })).sort();
+}
+
