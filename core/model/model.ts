@@ -1,0 +1,70 @@
+import type { Aggregate } from '../aggregate.ts';
+import { ForgeError, assertNever } from '../errors.ts';
+import { event } from '../task/events.ts';
+
+export interface ModelVersion {
+  jobId: string;
+  ggufDigest: string;
+  backend: string;
+  backendDigest: string;
+  /** Unix milliseconds. */
+  createdAt: number;
+}
+
+/** One project's models: its versions, which never change, and the job that `<project>:latest` points to. */
+export interface ModelState {
+  versions: readonly ModelVersion[];
+  /** Job whose version the alias points to. */
+  target: string | undefined;
+  movedAt: number;
+  /** The deploy that was asked for last: only this one may move the alias. */
+  requested: { jobId: string; taskId: string } | undefined;
+}
+
+export type ModelCommand =
+  | { type: 'request-deploy'; jobId: string; taskId: string }
+  | { type: 'create-version'; jobId: string; ggufDigest: string; backend: string; backendDigest: string }
+  | { type: 'promote'; jobId: string; taskId: string };
+
+export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
+  name: 'model',
+  initialState: Object.freeze({ versions: [], target: undefined, movedAt: 0, requested: undefined }),
+
+  decide(command, state) {
+    switch (command.type) {
+      case 'request-deploy':
+        if (state.requested?.taskId === command.taskId) return [];
+        return [event('deployRequested', { jobId: command.jobId, taskId: command.taskId })];
+      case 'create-version': {
+        const { jobId, ggufDigest, backend, backendDigest } = command;
+        const known = state.versions.find((version) => version.jobId === jobId);
+        if (known?.ggufDigest === ggufDigest && known.backend === backend && known.backendDigest === backendDigest) return [];
+        return [event('versionCreated', { jobId, ggufDigest, backend, backendDigest })];
+      }
+      case 'promote':
+        if (state.requested?.taskId !== command.taskId || state.target === command.jobId) return [];
+        if (!state.versions.some((version) => version.jobId === command.jobId)) throw new ForgeError('wrong_state', `job ${command.jobId} has no version to promote`);
+        return [event('aliasMoved', { jobId: command.jobId })];
+      default:
+        return assertNever(command, 'command');
+    }
+  },
+
+  evolve(state, { kind }, { time }) {
+    if (kind.case === 'deployRequested') return { ...state, requested: { jobId: kind.value.jobId, taskId: kind.value.taskId } };
+    if (kind.case === 'versionCreated') {
+      const { jobId, ggufDigest, backend, backendDigest } = kind.value;
+      const others = state.versions.filter((version) => version.jobId !== jobId);
+      return { ...state, versions: [...others, { jobId, ggufDigest, backend, backendDigest, createdAt: time }] };
+    }
+    if (kind.case === 'aliasMoved') return { ...state, target: kind.value.jobId, movedAt: time };
+    return state;
+  },
+
+  admit(state, { kind }) {
+    if (kind.case === 'deployRequested' || kind.case === 'versionCreated') return undefined;
+    if (kind.case !== 'aliasMoved') return `${kind.case} does not belong to a model`;
+    const { jobId } = kind.value;
+    return state.versions.some((version) => version.jobId === jobId) ? undefined : `the alias moved to ${jobId}, which has no version`;
+  },
+};

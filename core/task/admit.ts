@@ -1,0 +1,43 @@
+import type { Event } from '../gen/aiforge/v1/events_pb.ts';
+import { nextAttempt, type TaskState } from './state.ts';
+
+/**
+ * Whether an event may follow a state: what `decide` could have produced. A reader asks before it folds, so that an
+ * event that should not be there is reported and never applied.
+ * @returns undefined when it may, else what is wrong
+ */
+export function admit(state: TaskState, { kind }: Event): string | undefined {
+  if (kind.case === undefined) return 'an event of a kind this version does not know';
+  if (kind.case === 'taskQueued') return state.status === 'none' ? undefined : 'a task is queued twice';
+  if (state.status === 'none') return `${kind.case} before the task was queued`;
+  const status = state.status;
+  const when = (...allowed: string[]): string | undefined => (allowed.includes(status) ? undefined : `${kind.case} while the task is ${status}`);
+  switch (kind.case) {
+    case 'attemptStarted':
+      return when('queued') ?? (kind.value.attempt === nextAttempt(state) ? undefined : `attempt ${kind.value.attempt} started, ${nextAttempt(state)} was next`);
+    case 'reportAccepted':
+      if (state.status !== 'running') return when('running');
+      if (kind.value.attempt !== state.attempt.number) return `a report of attempt ${kind.value.attempt} in attempt ${state.attempt.number}`;
+      return Number(kind.value.number) === state.attempt.reported + 1 ? undefined : `report ${kind.value.number} after ${state.attempt.reported}`;
+    case 'phaseEntered':
+    case 'checkpointSaved':
+    case 'attemptEnded':
+      if (state.status !== 'running') return when('running');
+      return kind.value.attempt === state.attempt.number ? undefined : `${kind.case} of attempt ${kind.value.attempt} in attempt ${state.attempt.number}`;
+    case 'pauseRequested':
+    case 'cancelRequested':
+      return when('queued', 'running', ...(kind.case === 'cancelRequested' ? ['paused'] : []));
+    case 'taskPaused':
+    case 'taskCompleted':
+      return when('queued');
+    case 'taskFailed':
+    case 'taskCancelled':
+      return when('queued', 'paused');
+    case 'taskResumed':
+      return when('paused');
+    case 'taskRetried':
+      return when('failed');
+    default:
+      return `${kind.case} does not belong to a task`;
+  }
+}

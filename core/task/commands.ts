@@ -1,0 +1,17 @@
+import type { TaskKind, TaskSpec } from '../gen/aiforge/v1/task_pb.ts';
+import type { ReportRequest } from '../gen/aiforge/v1/worker_pb.ts';
+
+/** Imperative, and pure data: time, ids and randomness come in with the command. */
+export type TaskCommand =
+  | { type: 'queue'; kind: TaskKind; project: string; spec: TaskSpec; after: string; maxAttempts: number }
+  | { type: 'start'; workerId: string; bootId: string; slot: string; askId: string }
+  | { type: 'report'; workerId: string; report: ReportRequest }
+  | { type: 'lose'; attempt: number; reason: string }
+  | { type: 'pause' }
+  | { type: 'resume' }
+  | { type: 'cancel'; reason: string }
+  | { type: 'retry' }
+  /** The task this one waits for failed or was cancelled. */
+  | { type: 'abandon'; outcome: 'failed' | 'cancelled'; code: string; reason: string };
+
+export type TaskCommandType = TaskCommand['type'];

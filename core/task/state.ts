@@ -1,0 +1,80 @@
+import type { TaskKind, TaskResult, TaskSpec } from '../gen/aiforge/v1/task_pb.ts';
+import type { AttemptOutcome } from '../gen/aiforge/v1/events_pb.ts';
+
+/** The attempt that holds a running task. */
+export interface RunningAttempt {
+  number: number;
+  workerId: string;
+  bootId: string;
+  slot: string;
+  askId: string;
+  /** Number of the last report that was accepted. */
+  reported: number;
+  phase: string;
+}
+
+/** An attempt that is over; kept, so that a report sent again is known as a repeat. */
+export interface EndedAttempt {
+  number: number;
+  workerId: string;
+  bootId: string;
+  reported: number;
+  outcome: AttemptOutcome;
+  code: string;
+  reason: string;
+}
+
+/** What an attempt may go on from. */
+export interface Checkpoint {
+  attempt: number;
+  step: number;
+  epoch: number;
+  loss: number | undefined;
+  /** Digest of the tree in the blob store. */
+  digest: string;
+}
+
+export type Requested = 'none' | 'pause' | 'cancel';
+
+export interface TaskFacts {
+  id: string;
+  kind: TaskKind;
+  project: string;
+  spec: TaskSpec;
+  /** Task that must be completed first; empty for none. */
+  after: string;
+  maxAttempts: number;
+  /** Unix milliseconds, the command's clock. */
+  createdAt: number;
+  updatedAt: number;
+  ended: readonly EndedAttempt[];
+  /** Attempts that failed or were lost since the last durable progress. */
+  failures: number;
+  checkpoint: Checkpoint | undefined;
+  totalSteps: number | undefined;
+}
+
+export type Task = TaskFacts &
+  (
+    | { status: 'queued' }
+    | { status: 'running'; attempt: RunningAttempt; requested: Requested }
+    | { status: 'paused' }
+    | { status: 'completed'; result: TaskResult }
+    | { status: 'failed'; code: string; reason: string }
+    | { status: 'cancelled'; reason: string }
+  );
+
+export type TaskStatus = Task['status'];
+
+export type TaskState = { status: 'none' } | Task;
+
+export const initialState: TaskState = Object.freeze({ status: 'none' });
+
+export function isTerminal(task: TaskState): boolean {
+  return task.status === 'completed' || task.status === 'failed' || task.status === 'cancelled';
+}
+
+/** Number that the next attempt gets: 1 for the first. */
+export function nextAttempt(task: Task): number {
+  return task.ended.length + (task.status === 'running' ? 2 : 1);
+}
