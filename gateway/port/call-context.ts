@@ -1,0 +1,19 @@
+import { randomUUID } from 'node:crypto';
+import { invalid } from '../../core/errors.ts';
+import type { CallContext } from '../method.ts';
+
+/** The caller's own request id where it is harmless, else a new one. */
+export function requestIdFrom(header: string | undefined): string {
+  return header !== undefined && /^[A-Za-z0-9._-]{1,128}$/.test(header) ? header : randomUUID();
+}
+
+/**
+ * @param idempotencyKey value of the `Idempotency-Key` header or metadata
+ * @throws ForgeError invalid_argument where the key is not 1 to 255 visible ASCII characters
+ */
+export function createCallContext(signal: AbortSignal, requestId: string, idempotencyKey: string | undefined): CallContext {
+  if (idempotencyKey !== undefined && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
+    throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+  }
+  return { signal, requestId, idempotencyKey, caller: 'anonymous' };
+}

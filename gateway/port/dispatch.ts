@@ -1,0 +1,72 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../../core/logger.ts';
+import { ForgeError } from '../../core/errors.ts';
+import { sendError, sendJson } from '../rest/answer.ts';
+import type { RestLane } from '../rest/rest.ts';
+import type { RpcLane } from '../rpc/rpc.ts';
+import { requestIdFrom } from './call-context.ts';
+import { allowOrigin } from './cors.ts';
+import { refuseRaw } from './http1.ts';
+import { refuseOrigin } from './origin.ts';
+
+/** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
+export type RawHandler = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean;
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export interface DispatchDeps {
+  raw: readonly RawHandler[];
+  rpc: RpcLane;
+  rest: RestLane;
+  websocket: UpgradeHandler;
+  hosts: ReadonlySet<string>;
+  logger: Logger;
+}
+
+/** Gives each request to its lane: raw handlers, then RPC paths, then REST, which also says what is not found. */
+export function createDispatch(deps: DispatchDeps): {
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+} {
+  const lanes = (request: IncomingMessage, response: ServerResponse, requestId: string): void => {
+    const refused = refuseOrigin(request.headers, deps.hosts);
+    if (refused !== undefined) return sendError(request, response, new ForgeError('permission_denied', refused));
+    const url = parseTarget(request.url);
+    if (url === undefined) return sendError(request, response, new ForgeError('invalid_argument', 'The request target is not a valid path'));
+    if (allowOrigin(request, response)) return;
+    if (deps.raw.some((handler) => handler(request, response, url))) return;
+    const path = url.pathname;
+    if (deps.rpc.find(path) !== undefined) return void deps.rpc.handle(request, response, path, requestId);
+    void deps.rest.handle(request, response, url, requestId);
+  };
+  return {
+    request(request, response) {
+      const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
+      response.setHeader('x-request-id', requestId);
+      response.on('error', () => undefined);
+      try {
+        lanes(request, response, requestId);
+      } catch (error) {
+        deps.logger.error('a request failed', { requestId, error });
+        sendJson(request, response, 500, JSON.stringify({ detail: `Internal error; the log has more under request ${requestId}` }));
+      }
+    },
+    upgrade(request, socket, head) {
+      const refused = refuseOrigin(request.headers, deps.hosts);
+      if (refused !== undefined) return refuseRaw(socket, 403, refused);
+      try {
+        deps.websocket(request, socket, head);
+      } catch (error) {
+        deps.logger.error('an upgrade failed', { error });
+        socket.destroy();
+      }
+    },
+  };
+}
+
+/** Only the path and the query count; an absolute target (as for a proxy) is taken for its path. */
+function parseTarget(target: string | undefined): URL | undefined {
+  if (target === undefined) return undefined;
+  const url = target.startsWith('/') ? URL.parse(`http://localhost${target}`) : target === '*' ? URL.parse('http://localhost/') : URL.parse(target);
+  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined;
+}

@@ -1,0 +1,74 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Connection } from './connection.ts';
+import { requestIdFrom } from './call-context.ts';
+import type { PortLimits } from './limits.ts';
+
+export interface Http1Deps {
+  limits: PortLimits;
+  connectionOf(socket: Duplex): Connection;
+  isDraining(): boolean;
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Whether a path takes a stream of requests. */
+  streamsRequest(url: string): boolean;
+}
+
+/** The HTTP/1.1 side of the port. It never listens: connections are emitted into it. */
+export function createHttp1(deps: Http1Deps): Server {
+  const server = createServer({
+    maxHeaderSize: deps.limits.headerBytes,
+    // Told to clients in `Keep-Alive`, a little earlier than the port's own deadline.
+    keepAliveTimeout: Math.floor(deps.limits.idleMs * 0.9),
+    // Others, such as `Upgrade: h2c`, may be ignored by a server.
+    shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === 'websocket',
+  });
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    const call = deps.connectionOf(socket).open({
+      body: !hasBody(request) ? 'none' : deps.streamsRequest(request.url!) ? 'unbounded' : 'bounded',
+      output: response,
+      expire() {
+        if (response.headersSent) socket.destroy();
+        else refuseRaw(socket, 408, 'The request did not arrive in time', response.getHeader('x-request-id') as string | undefined);
+      },
+    });
+    if (deps.isDraining()) response.shouldKeepAlive = false;
+    request.once('end', () => call.bodyEnded());
+    // After its answer a connection goes on with what is left of the body, which is dropped for a while: closing at
+    // once would reset the connection, and the client might never see the answer.
+    response.once('close', () => {
+      if (!hasBody(request) || request.complete || socket.destroyed) return call.ended();
+      call.lingers();
+      request.once('end', () => call.ended());
+      request.once('close', () => call.ended());
+      request.resume();
+    });
+    deps.handle(request, response);
+  });
+  server.on('upgrade', (request, socket, head) => deps.upgrade(request, socket, head));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+    refuseRaw(socket, tooLarge ? 431 : 400, tooLarge ? `The header must be at most ${deps.limits.headerBytes} bytes` : 'The request is not valid HTTP');
+  });
+  return server;
+}
+
+/** Answers where there is no response object to do it with, and ends the connection. */
+export function refuseRaw(socket: Duplex, status: number, detail: string, requestId: string = requestIdFrom(undefined)): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ detail });
+  const header = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    'connection: close',
+  ];
+  socket.end(`${header.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0';
+}

@@ -1,0 +1,89 @@
+import { create, type DescMethodUnary, type MessageInitShape } from '@bufbuild/protobuf';
+import { reflect } from '@bufbuild/protobuf/reflect';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ForgeError, invalid } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { ServiceRoute } from '../method.ts';
+import { createCallContext } from '../port/call-context.ts';
+import { shown } from '../port/error-status.ts';
+import { sendError, sendJson } from './answer.ts';
+import { readJsonBody } from './body.ts';
+import { decodeInto } from './decode.ts';
+import { encodeMessage } from './encode.ts';
+import { decodeQuery, decodeText } from './query.ts';
+import { createRouter, type Match } from './router.ts';
+import { compileRules, type RestRoute } from './rules.ts';
+
+export interface RestLane {
+  /** Answers a request, whatever it is: unknown paths and verbs too. Never throws. */
+  handle(request: IncomingMessage, response: ServerResponse, url: URL, requestId: string): Promise<void>;
+}
+
+/** The REST routes of the services, by their google.api.http annotations. */
+export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: number; logger: Logger; closing: AbortSignal }): RestLane {
+  const router = createRouter(compileRules(deps.routes));
+  return {
+    async handle(request, response, url, requestId) {
+      const gone = new AbortController();
+      response.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
+      const signal = AbortSignal.any([gone.signal, deps.closing]);
+      let jobId: string | undefined;
+      try {
+        const match = router.match(url.pathname);
+        if (match === undefined) throw new ForgeError('not_found', `No such route: ${url.pathname.slice(0, 200)}`);
+        const route = match.byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
+        if (route === undefined) return refuseVerb(request, response, match);
+        const message = await readRequest(route, match.values, request, url, deps.bodyBytes);
+        jobId = (message as { jobId?: string }).jobId;
+        const context = createCallContext(signal, requestId, header(request, 'idempotency-key'));
+        const result = await route.implementation(message, context);
+        const output = create(route.method.output, result as MessageInitShape<DescMethodUnary['output']>);
+        sendJson(request, response, 200, encodeMessage(route.method.output, output));
+      } catch (thrown) {
+        const { error, log } = shown(thrown, requestId, gone.signal);
+        if (log) deps.logger.error('a REST request failed', { requestId, method: request.method, path: url.pathname, error: thrown });
+        sendError(request, response, error, jobId);
+      }
+    },
+  };
+}
+
+async function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: URL, bodyBytes: number) {
+  const message = create(route.method.input);
+  const target = reflect(route.method.input, message);
+  const taken = new Set<string>();
+  let next = 0;
+  for (const segment of route.segments) {
+    if ('literal' in segment) continue;
+    const name = segment.field.name;
+    target.set(segment.field, decodeText(segment.field, decodePath(values[next++]!, name), name));
+    taken.add(name);
+  }
+  if (!route.body) decodeQuery(target, url.searchParams, taken);
+  else if (url.search.length > 1) throw invalid('query', 'this route takes its fields in the JSON body');
+  if (route.verb === 'GET') return message;
+  const body = await readJsonBody(request, bodyBytes);
+  decodeInto(target, body, '', route.body ? target.fields.filter((field) => !taken.has(field.name)) : []);
+  return message;
+}
+
+function refuseVerb(request: IncomingMessage, response: ServerResponse, match: Match): void {
+  const verbs = [...match.byVerb.keys(), ...(match.byVerb.has('GET') ? ['HEAD'] : []), 'OPTIONS'].sort();
+  response.setHeader('allow', verbs.join(', '));
+  if (request.method !== 'OPTIONS') return sendJson(request, response, 405, JSON.stringify({ detail: `${request.method} is not served here; allowed: ${verbs.join(', ')}` }));
+  response.statusCode = 204;
+  response.end();
+}
+
+function decodePath(text: string, name: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid(name, 'is not valid percent-encoded UTF-8');
+  }
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(',') : value;
+}

@@ -1,0 +1,67 @@
+import { Code, ConnectError, createConnectRouter, createContextValues, type ConnectRouter } from '@connectrpc/connect';
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from '../../core/logger.ts';
+import type { ServiceRoute } from '../method.ts';
+import { addHealth, type HealthProbe } from './health.ts';
+import { addReflection } from './reflection.ts';
+import { mountServices, requestIdKey } from './services.ts';
+
+export interface RpcLane {
+  /** Whether a path is an RPC, and whether its request is a stream, which may take as long as it likes. */
+  find(path: string): { streamsRequest: boolean } | undefined;
+  /** Answers a request for a path that `find` knows. Never throws. */
+  handle(request: IncomingMessage, response: ServerResponse, path: string, requestId: string): Promise<void>;
+}
+
+export interface RpcDeps {
+  routes: readonly ServiceRoute[];
+  health: HealthProbe;
+  /** More services, in Connect's own form. */
+  mount?: ((router: ConnectRouter) => void) | undefined;
+  bodyBytes: number;
+  logger: Logger;
+  /** Aborts when the port begins to stop: streams end. */
+  draining: AbortSignal;
+  /** Aborts at the port's deadline: everything ends. */
+  closing: AbortSignal;
+}
+
+/** Connect, gRPC and gRPC-Web over HTTP/1.1 and HTTP/2, with reflection and health. */
+export function createRpc(deps: RpcDeps): RpcLane {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: deps.bodyBytes,
+    shutdownSignal: deps.closing,
+  });
+  mountServices(router, deps.routes, deps.logger, deps.draining);
+  addHealth(router, deps.routes.map((route) => route.service), deps.health, deps.draining);
+  deps.mount?.(router);
+  addReflection(router, router.handlers.map((handler) => handler.service), deps.draining);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return {
+    find(path) {
+      const kind = handlers.get(path)?.method.methodKind;
+      return kind && { streamsRequest: kind === 'client_streaming' || kind === 'bidi_streaming' };
+    },
+    async handle(request, response, path, requestId) {
+      const values = createContextValues().set(requestIdKey, requestId);
+      try {
+        const answer = await handlers.get(path)!(universalRequestFromNodeRequest(request, response, undefined, values));
+        await universalResponseToNodeResponse(answer, response);
+      } catch (error) {
+        const { code } = ConnectError.from(error);
+        // The client went away, which is its right.
+        if (code === Code.Aborted || code === Code.Canceled || response.destroyed) return;
+        deps.logger.warn('an answer could not be sent', { requestId, path, error });
+        response.destroy();
+      }
+    },
+  };
+}
