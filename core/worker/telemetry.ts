@@ -55,7 +55,7 @@ export function createTelemetry(link: Link, ref: AttemptRef): TelemetrySender {
       log,
     });
     publishedAt = performance.now();
-    link.nats.publish(`telemetry.${link.workerId}`, toBinary(TelemetrySchema, message));
+    link.nats.publish(`telemetry.${link.workerId}.${ref.taskId}`, toBinary(TelemetrySchema, message));
   }
 
   function takeLines(): string {

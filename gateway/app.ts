@@ -1,0 +1,100 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { baseModelAggregate } from '../core/base-model/base-model.ts';
+import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
+import { dataPaths, type Config } from '../core/config.ts';
+import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
+import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
+import { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
+import { reservationAggregate } from '../core/idempotency/reservation.ts';
+import type { Logger } from '../core/logger.ts';
+import { modelAggregate } from '../core/model/model.ts';
+import { createJetStreamStore } from '../core/store/jetstream-store.ts';
+import { Ledger } from '../core/store/ledger.ts';
+import { taskAggregate } from '../core/task/task.ts';
+import { createDeployer } from './deployer.ts';
+import { createFeeds } from './feed/feeds.ts';
+import { NewestMetrics } from './feed/newest-metrics.ts';
+import { createTelemetryStream } from './feed/telemetry-stream.ts';
+import { createHealthService } from './health.ts';
+import { createInference } from './inference/backend.ts';
+import { createOllamaBackend } from './inference/ollama.ts';
+import { createInferenceService } from './inference/service.ts';
+import { createJobService } from './job-service.ts';
+import { createResolve } from './jobs/resolve.ts';
+import { route } from './method.ts';
+import { createModelDirectory } from './models.ts';
+import { createOpenAiLane } from './openai/lane.ts';
+import { createPort } from './port.ts';
+import { createFollowUps } from './scheduler/followups.ts';
+import { createTrainingSocket } from './websocket/training.ts';
+import { Roster } from './workers/roster.ts';
+import { serveWorkers } from './workers/serve.ts';
+
+export interface Gateway {
+  /** Resolves with where it listens, once it can take requests. */
+  start(): Promise<{ host: string; port: number }>;
+  /** Refuses new requests, lets running ones end, closes everything. The same promise each time. */
+  stop(): Promise<void>;
+}
+
+/** Puts the gateway together. Nothing happens before `start`. */
+export function createGateway(deps: { config: Config; connection: NatsConnection; logger: Logger }): Gateway {
+  const { config, connection, logger } = deps;
+  const stops: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
+
+  return {
+    async start() {
+      const paths = dataPaths(config.dataDir);
+      const store = await createJetStreamStore(connection);
+      const telemetry = await createTelemetryStream(connection);
+      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate] as never, logger });
+      stops.push(() => ledger.stop());
+      await ledger.start();
+      const metrics = new NewestMetrics(telemetry, logger);
+      stops.push(() => metrics.stop());
+      await metrics.start();
+
+      const blobs = createFileBlobStore(paths.blobs);
+      const backend = await createInference(config, logger);
+      stops.push(() => backend.stop());
+      const ollama = createOllamaBackend(config.ollamaUrl);
+      stops.push(() => ollama.stop());
+      const models = createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind);
+
+      const roster = new Roster();
+      const workers = serveWorkers({ connection, ledger, blobs, roster, config, logger });
+      stops.push(() => workers.stop());
+      const followUps = createFollowUps({ ledger, logger });
+      stops.push(() => followUps.stop());
+      followUps.start();
+      const deployer = createDeployer({ connection, ledger, blobs, backend, config, logger });
+      stops.push(() => deployer.stop());
+
+      const health = createHealthService({ connection, backend, roster, ollamaAvailable: (signal) => ollama.available(signal) });
+      const feeds = createFeeds({ ledger, store, telemetry, logger });
+      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve: createResolve(connection), jobsDir: paths.jobs, waitMs: config.waitMs });
+      const lane = createOpenAiLane({ backend: () => backend, models, logger });
+      const training = createTrainingSocket({ watch: jobs.watchJob, logger });
+      const port = createPort({
+        routes: [route(HealthService, health), route(JobService, jobs), route(InferenceService, createInferenceService({ backend: () => backend, models }))],
+        raw: [lane.handle],
+        websocket: training.handle,
+        health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
+        logger,
+      });
+      stops.push(() => port.stop(), () => training.stop());
+      await deployer.start();
+      return port.listen(config.host, config.port);
+    },
+    stop() {
+      // What was started last is stopped first: the port refuses before what it stands on goes.
+      stopped ??= (async () => {
+        for (const stop of stops.reverse()) {
+          await stop().catch((error: unknown) => logger.warn('a part did not stop cleanly', { error }));
+        }
+      })();
+      return stopped;
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { EventEmitter, once } from 'node:events';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { WatchJobResponseSchema, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
+import type { Metric } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import { envelopeTime } from '../../core/store/envelope.ts';
+import type { StoredEnvelope } from '../../core/store/event-store.ts';
+import { evolve } from '../../core/task/evolve.ts';
+import { initialState, isTerminal, type TaskState } from '../../core/task/state.ts';
+import { wireStatus } from '../jobs/wire-status.ts';
+import { formatCursor, isLater, startCursor, type Cursor } from './cursor.ts';
+import { describeEvent } from './describe-event.ts';
+import type { StoredTelemetry } from './telemetry-stream.ts';
+
+interface Entry {
+  cursor: Cursor;
+  isEvent: boolean;
+  message: WatchJobResponse;
+}
+
+/** What one feed holds in memory; what is older is a gap to a watcher that starts before it. */
+const maxEntries = 200_000;
+const maxEarly = 1_000;
+
+/**
+ * One job's feed, shared by all who watch it: events and metrics in one list that only grows at its end. Each watcher
+ * has its own place in the list, so a slow one holds up nobody.
+ */
+export class JobFeed {
+  #entries: Entry[] = [];
+  #dropped = 0;
+  #cursor: Cursor = startCursor;
+  #state: TaskState = initialState;
+  #attempt = 0;
+  #closed = false;
+  /** Metrics of an attempt whose start has not been seen yet: the two streams know no common order. */
+  #early: StoredTelemetry[] = [];
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+
+  /** Whether the terminal event is in the list. */
+  get ended(): boolean {
+    return isTerminal(this.#state);
+  }
+
+  addEvent({ sequence, id, envelope }: StoredEnvelope): void {
+    if (sequence <= this.#cursor.event) return;
+    const moment = { id, time: envelopeTime(envelope) };
+    for (const event of envelope.events) {
+      this.#state = evolve(this.#state, event, moment);
+      if (event.kind.case === 'attemptStarted') this.#attempt = event.kind.value.attempt;
+    }
+    this.#cursor = { ...this.#cursor, event: sequence };
+    const message = envelope.events.map(describeEvent).filter((text) => text !== undefined).join('; ');
+    const saved = envelope.events.find((event) => event.kind.case === 'checkpointSaved')?.kind.value as { step: bigint; epoch: number; loss?: number } | undefined;
+    const measured = saved === undefined ? {} : { step: saved.step, epoch: saved.epoch, loss: saved.loss };
+    this.#add(true, 'state', moment.time, { ...measured, message });
+    const early = this.#early;
+    this.#early = [];
+    for (const stored of early) this.addTelemetry(stored);
+  }
+
+  /** Metrics of the attempt that runs; what comes late from one that is over is dropped. */
+  addTelemetry(stored: StoredTelemetry): void {
+    const { telemetry } = stored;
+    const number = Number(telemetry.number);
+    if (telemetry.attempt > this.#attempt && this.#early.length < maxEarly) this.#early.push(stored);
+    if (telemetry.attempt !== this.#attempt || this.ended) return;
+    telemetry.metrics.forEach((metric, index) => {
+      const place = { attempt: telemetry.attempt, number, index };
+      if (!isLater(place, this.#cursor)) return;
+      this.#cursor = { ...this.#cursor, ...place };
+      this.#add(false, 'metrics', Number(metric.timeMs) || Number(telemetry.timeMs), fieldsOf(metric));
+    });
+  }
+
+  /** No more will come: watchers end after what is there. */
+  close(): void {
+    this.#closed = true;
+    this.#changes.emit('change');
+  }
+
+  /** Everything after a cursor, then live, until the terminal event or the signal. */
+  async *watch(after: Cursor, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
+    let next = this.#dropped;
+    if (this.#dropped > 0 && this.#entries[0] !== undefined && after.event < this.#entries[0].cursor.event && isLater(this.#entries[0].cursor, after)) {
+      yield create(WatchJobResponseSchema, { type: 'gap', cursor: formatCursor(after), message: `${this.#dropped} older messages are not kept in memory` });
+    }
+    for (;;) {
+      next = Math.max(next, this.#dropped);
+      while (next - this.#dropped < this.#entries.length) {
+        if (signal.aborted) return;
+        const { cursor, isEvent, message } = this.#entries[next++ - this.#dropped]!;
+        if (isEvent ? cursor.event > after.event : isLater(cursor, after)) yield message;
+      }
+      if (this.ended || this.#closed || signal.aborted) return;
+      try {
+        await once(this.#changes, 'change', { signal });
+      } catch {
+        return;
+      }
+    }
+  }
+
+  #add(isEvent: boolean, type: string, time: number, fields: MessageInitShape<typeof WatchJobResponseSchema>): void {
+    if (this.#state.status === 'none') return;
+    const message = create(WatchJobResponseSchema, {
+      ...(fields as object),
+      cursor: formatCursor(this.#cursor),
+      type,
+      time: timestampFromMs(time),
+      status: wireStatus(this.#state),
+      attempt: this.#attempt,
+    });
+    this.#entries.push({ cursor: this.#cursor, isEvent, message });
+    if (this.#entries.length > maxEntries) {
+      const drop = this.#entries.length - maxEntries / 2;
+      this.#entries = this.#entries.slice(drop);
+      this.#dropped += drop;
+    }
+    this.#changes.emit('change');
+  }
+}
+
+/** Only what was measured: a field that is not there stays away. */
+function fieldsOf(metric: Metric): MessageInitShape<typeof WatchJobResponseSchema> {
+  const { epoch, loss, learningRate, gradNorm, tokensPerSecond, etaSeconds, heldoutLoss } = metric;
+  return {
+    epoch,
+    loss,
+    learningRate,
+    gradNorm,
+    tokensPerSecond,
+    etaSeconds,
+    heldoutLoss,
+    step: metric.step > 0n ? metric.step : undefined,
+    totalSteps: metric.totalSteps > 0n ? metric.totalSteps : undefined,
+    message: metric.message === '' ? undefined : metric.message,
+  };
+}

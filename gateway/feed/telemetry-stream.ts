@@ -1,0 +1,88 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { TelemetrySchema, type Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
+
+const streamName = 'TELEMETRY';
+const weekNs = 7 * 24 * 3600 * 1e9;
+const streamNotFound = 10059;
+const noMessageFound = 10037;
+
+export interface StoredTelemetry {
+  sequence: number;
+  telemetry: Telemetry;
+}
+
+/** Metrics as workers sent them. They age out and are no source of truth; what is told from them says `metrics`. */
+export interface TelemetryStream {
+  /** A task's messages from the first that is kept, then live until the signal aborts. `caughtUp` is called once, when the past is read. */
+  read(taskId: string, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
+  /** The newest message of every task and worker, then live. */
+  readNewest(signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
+  /** Stream sequence of a task's newest message, 0 for none. */
+  lastSequence(taskId: string): Promise<number>;
+}
+
+export async function createTelemetryStream(connection: NatsConnection): Promise<TelemetryStream> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  try {
+    await manager.streams.info(streamName);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== streamNotFound) throw error;
+    await manager.streams.add({
+      name: streamName,
+      subjects: ['telemetry.>'],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      max_age: weekNs,
+      max_bytes: 1 << 30,
+      max_msg_size: 1 << 20,
+      // An acknowledgement would go to whatever reply subject a worker names, an event's too.
+      no_ack: true,
+    });
+  }
+  const client = jetstream(connection);
+
+  async function* follow(filter: string, policy: DeliverPolicy, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry> {
+    if (signal.aborted) return;
+    const consumer = await client.consumers.get(streamName, { filter_subjects: filter, deliver_policy: policy });
+    if ((await consumer.info(true)).num_pending === 0) caughtUp();
+    const messages = await consumer.consume({ expires: 2_000, max_messages: 1_000 });
+    const stop = (): void => messages.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      for await (const message of messages) {
+        const telemetry = decode(message.data, message.subject);
+        if (telemetry !== undefined) yield { sequence: message.seq, telemetry };
+        if (message.info.pending === 0) caughtUp();
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      await messages.close();
+    }
+  }
+
+  return {
+    read: (taskId, signal, caughtUp) => follow(`telemetry.*.${taskId}`, DeliverPolicy.All, signal, caughtUp),
+    readNewest: (signal, caughtUp) => follow('telemetry.>', DeliverPolicy.LastPerSubject, signal, caughtUp),
+    async lastSequence(taskId) {
+      try {
+        return (await manager.streams.getMessage(streamName, { last_by_subj: `telemetry.*.${taskId}` }))?.seq ?? 0;
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.code === noMessageFound) return 0;
+        throw error;
+      }
+    },
+  };
+}
+
+/** @returns undefined for what is no telemetry of the task that its subject names */
+function decode(data: Uint8Array, subject: string): Telemetry | undefined {
+  try {
+    const telemetry = fromBinary(TelemetrySchema, data);
+    return subject.endsWith(`.${telemetry.taskId}`) ? telemetry : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,41 @@
+import type { BlobStore } from '../core/blobs/blob-store.ts';
+import type { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
+import type { Ledger } from '../core/store/ledger.ts';
+import type { NewestMetrics } from './feed/newest-metrics.ts';
+import type { createFeeds } from './feed/feeds.ts';
+import type { InferenceBackend } from './inference/backend.ts';
+import { control } from './jobs/control.ts';
+import { deploy } from './jobs/deploy.ts';
+import { findJob, listJobs, viewJob } from './jobs/query.ts';
+import type { Resolve } from './jobs/resolve.ts';
+import { submit } from './jobs/submit.ts';
+import { validate } from './jobs/validate.ts';
+import type { Implementation } from './method.ts';
+
+interface Deps {
+  ledger: Ledger;
+  blobs: BlobStore;
+  backend: InferenceBackend;
+  feeds: ReturnType<typeof createFeeds>;
+  metrics: NewestMetrics;
+  resolve: Resolve;
+  jobsDir: string;
+  waitMs: number;
+}
+
+/** The methods of JobService over the capabilities in jobs/ and feed/. */
+export function createJobService(deps: Deps): Implementation<typeof JobService> {
+  const { ledger, feeds, metrics } = deps;
+  const measured = (jobId: string) => metrics.get(jobId);
+  return {
+    createFineTune: (request, context) => submit(deps, request, context),
+    listFineTunes: async (request) => listJobs(ledger, measured, request),
+    getJob: async ({ jobId }) => viewJob(await findJob(ledger, jobId), measured(jobId)),
+    pauseFineTune: ({ jobId }) => control(ledger, jobId, 'pause'),
+    resumeFineTune: ({ jobId }) => control(ledger, jobId, 'resume'),
+    cancelFineTune: ({ jobId }) => control(ledger, jobId, 'cancel'),
+    deploy: ({ jobId }, context) => deploy(deps, jobId, context.signal),
+    validate: ({ jobId }, context) => validate(deps, jobId, context.signal),
+    watchJob: ({ jobId, after }, context) => feeds.watch(jobId, after, context.signal),
+  };
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { ForgeError, isForgeError } from '../../core/errors.ts';
+import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import type { Task } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
+import { maxAttempts } from './defaults.ts';
+import { findJob } from './query.ts';
+
+/** The job, when its training is completed. @throws ForgeError not_found, wrong_state */
+export async function completedJob(ledger: Ledger, jobId: string, verb: string): Promise<Task> {
+  const job = await findJob(ledger, jobId);
+  if (job.status === 'completed') return job;
+  const fresh = (await ledger.refresh(taskAggregate, jobId)).state as Task;
+  if (fresh.status === 'completed') return fresh;
+  throw new ForgeError('wrong_state', `job_id: ${jobId} is ${fresh.status} and can't be ${verb}: its training must be completed first`, { field: 'job_id' });
+}
+
+/** Makes the task under its derived id when it is missing, and has a failed one tried again. */
+export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, after = ''): Promise<void> {
+  const meta = () => ({ commandId: randomUUID(), actor: 'client', time: Date.now() });
+  try {
+    const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: kindOf(spec), project, spec, after, maxAttempts }, meta());
+    await ledger.waitFor(version);
+  } catch (error) {
+    if (!isForgeError(error, 'already_exists')) throw error;
+    if ((await ledger.refresh(taskAggregate, id)).state.status !== 'failed') return;
+    const { version } = await ledger.execute(taskAggregate, id, { type: 'retry' }, meta()).catch((race: unknown) => {
+      if (isForgeError(race, 'wrong_state')) return { version: 0 };
+      throw race;
+    });
+    await ledger.waitFor(version);
+  }
+}
+
+export function exportSpec(jobId: string, ggufQuantization: string): TaskSpec {
+  return create(TaskSpecSchema, { kind: { case: 'export', value: { jobId, ggufQuantization } } });
+}
+
+export function evaluateSpec(jobId: string): TaskSpec {
+  return create(TaskSpecSchema, { kind: { case: 'evaluate', value: { jobId } } });
+}
+
+export function deploySpec(jobId: string, alias: string): TaskSpec {
+  return create(TaskSpecSchema, { kind: { case: 'deploy', value: { jobId, alias } } });
+}
+
+function kindOf({ kind }: TaskSpec): TaskKind {
+  switch (kind.case) {
+    case 'evaluate':
+      return TaskKind.EVALUATE;
+    case 'export':
+      return TaskKind.EXPORT;
+    case 'deploy':
+      return TaskKind.DEPLOY;
+    default:
+      throw new ForgeError('internal', `a follow-up can't be of kind ${kind.case}`);
+  }
+}
+
+/** The task's result, or why there is none as an error that a client can act on. */
+export function expectCompleted(task: Task, what: string): Extract<Task, { status: 'completed' }> {
+  if (task.status === 'completed') return task;
+  if (task.status === 'failed') throw new ForgeError(task.code === 'unavailable' ? 'unavailable' : 'internal', `${what} failed: ${task.code}: ${task.reason}. Send the request again to have it tried again`);
+  throw new ForgeError('wrong_state', `${what} was ${task.status}`);
+}

@@ -1,0 +1,75 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { ForgeError, invalid } from '../../core/errors.ts';
+import { JobStatus, type GetJobResponseSchema, type ListFineTunesRequest, type ListFineTunesResponseSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import type { Task } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
+import type { Measured } from '../feed/newest-metrics.ts';
+import { wireStatus } from './wire-status.ts';
+
+export type MeasuredOf = (jobId: string) => Measured | undefined;
+type JobView = MessageInitShape<typeof GetJobResponseSchema>;
+
+/** The job's task, read at the leader when it is not known here. @throws ForgeError not_found */
+export async function findJob(ledger: Ledger, jobId: string): Promise<Task> {
+  let state = ledger.head(taskAggregate, jobId).state;
+  if (state.status === 'none') state = (await ledger.refresh(taskAggregate, jobId)).state;
+  if (state.status === 'none' || state.kind !== TaskKind.TRAIN) throw new ForgeError('not_found', `job_id: there is no job "${jobId.slice(0, 100)}"`, { field: 'job_id' });
+  return state;
+}
+
+/** What clients see of a job. Step, epoch and loss are the last that were measured, and absent before. */
+export function viewJob(task: Task, measured: Measured | undefined): JobView {
+  const result = task.status === 'completed' && task.result.kind.case === 'train' ? task.result.kind.value : undefined;
+  // A new attempt goes on from its checkpoint: what the one before measured after it does not count any more.
+  const current = task.status === 'running' && measured?.attempt !== task.attempt.number ? undefined : measured;
+  const step = result === undefined ? (current?.step ?? task.checkpoint?.step) : Number(result.steps);
+  const epoch = result?.epochs ?? current?.epoch ?? task.checkpoint?.epoch;
+  const total = task.totalSteps ?? current?.totalSteps;
+  const loss = result?.finalLoss ?? current?.loss ?? task.checkpoint?.loss;
+  return {
+    jobId: task.id,
+    status: wireStatus(task),
+    progress: task.status === 'completed' ? 100 : step === undefined || !total ? 0 : Math.min(100, Math.round((step / total) * 1000) / 10),
+    currentEpoch: epoch === undefined ? undefined : Math.max(1, Math.ceil(epoch)),
+    currentStep: step === undefined ? undefined : BigInt(step),
+    loss,
+    createdAt: timestampFromMs(task.createdAt),
+    updatedAt: timestampFromMs(task.updatedAt),
+    requested: task.status === 'running' && task.requested !== 'none' ? task.requested : undefined,
+    error: task.status === 'failed' ? `${task.code}: ${task.reason}` : undefined,
+    attempt: task.status === 'running' ? task.attempt.number : task.ended.at(-1)?.number,
+    projectName: task.project,
+  };
+}
+
+/** Newest first; the page token is the id of the last job of the page before. */
+export function listJobs(ledger: Ledger, measured: MeasuredOf, request: ListFineTunesRequest): MessageInitShape<typeof ListFineTunesResponseSchema> {
+  const size = request.pageSize ?? 20;
+  if (size < 1 || size > 100) throw invalid('page_size', `must be from 1 to 100, not ${size}`);
+  const wanted = (task: Task): boolean =>
+    (request.status === undefined || request.status === JobStatus.UNSPECIFIED || wireStatus(task) === request.status) &&
+    (request.projectName === undefined || task.project === request.projectName);
+  const jobs: Task[] = [];
+  for (const [, task] of ledger.all(taskAggregate)) if (task.status !== 'none' && task.kind === TaskKind.TRAIN) jobs.push(task);
+  jobs.reverse();
+  let from = 0;
+  if (request.pageToken !== undefined && request.pageToken !== '') {
+    const last = jobs.findIndex((job) => job.id === request.pageToken);
+    if (last < 0) throw invalid('page_token', 'must be the next_page_token of a list with the same filters');
+    from = last + 1;
+  }
+  const page: Task[] = [];
+  let more = false;
+  for (const job of jobs.slice(from)) {
+    if (!wanted(job)) continue;
+    if (page.length === size) {
+      more = true;
+      break;
+    }
+    page.push(job);
+  }
+  return { jobs: page.map((job) => viewJob(job, measured(job.id))), nextPageToken: more ? page.at(-1)!.id : '' };
+}

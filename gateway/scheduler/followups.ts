@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { isForgeError } from '../../core/errors.ts';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import type { TaskCommand } from '../../core/task/commands.ts';
+import { isTerminal, type Task } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
+
+/**
+ * Keeps what belongs together in step, from events alone: makes the extract task of a job where it is missing, ends
+ * what waits for a task that failed, and cancels an extraction whose job was cancelled. Any gateway may do it, after
+ * any restart: ids are derived, and each move is decided on the aggregate.
+ */
+export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { start(): void; stop(): Promise<void> } {
+  const { ledger, logger } = deps;
+  const underWay = new Set<Promise<void>>();
+  let stopListening = (): void => {};
+
+  const run = (id: string, command: TaskCommand): void => {
+    const meta = { commandId: randomUUID(), actor: 'gateway', time: Date.now() };
+    const work = ledger
+      .execute(taskAggregate, id, command, meta)
+      .then(
+        () => {},
+        (error: unknown) => {
+          if (isForgeError(error, 'already_exists') || isForgeError(error, 'wrong_state')) return;
+          logger.error('a follow-up could not be recorded; it is tried again at the next event or start', { id, command: command.type, error });
+        },
+      )
+      .finally(() => underWay.delete(work));
+    underWay.add(work);
+  };
+
+  const look = (task: Task): void => {
+    const source = task.spec.kind.case === 'train' ? task.spec.kind.value.source : undefined;
+    if (source?.case === 'extract') {
+      const extract = ledger.head(taskAggregate, task.after).state;
+      if (task.status === 'queued' && extract.status === 'none') {
+        run(task.after, { type: 'queue', kind: TaskKind.EXTRACT, project: task.project, spec: { $typeName: 'aiforge.v1.TaskSpec', kind: source }, after: '', maxAttempts: task.maxAttempts });
+      }
+      if (task.status === 'cancelled' && extract.status !== 'none' && !isTerminal(extract)) run(task.after, { type: 'cancel', reason: `${task.id} was cancelled` });
+    }
+    if (task.after !== '' && (task.status === 'queued' || task.status === 'paused')) {
+      const before = ledger.head(taskAggregate, task.after).state;
+      if (before.status === 'failed') run(task.id, { type: 'abandon', outcome: 'failed', code: before.code, reason: `${task.after} failed: ${before.reason}` });
+      if (before.status === 'cancelled') run(task.id, { type: 'abandon', outcome: 'cancelled', code: '', reason: `${task.after} was cancelled` });
+    }
+  };
+
+  const lookAround = (task: Task): void => {
+    look(task);
+    if (!isTerminal(task)) return;
+    for (const [, other] of ledger.all(taskAggregate)) if (other.status !== 'none' && other.after === task.id) look(other);
+  };
+
+  return {
+    start() {
+      stopListening = ledger.onApplied(({ stored, head }) => {
+        if (stored.aggregate === taskAggregate.name) lookAround(head.state as Task);
+      });
+      for (const [, task] of ledger.all(taskAggregate)) if (task.status !== 'none') look(task);
+    },
+    async stop() {
+      stopListening();
+      await Promise.allSettled(underWay);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { isForgeError } from '../../core/errors.ts';
+import { faultPoint } from '../../core/fault.ts';
+import type { AskRequest, AskResponseSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import type { Task } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
+import { choose } from '../scheduler/choose.ts';
+import { inputsOf } from '../scheduler/inputs.ts';
+
+type Answer = MessageInitShape<typeof AskResponseSchema>;
+
+/**
+ * A worker with a free slot asks: picks a task, appends the start of its attempt at the version it read, and answers
+ * with it. A repeated ask gets the same attempt, which is known for sure once all of the stream was applied.
+ */
+export async function answerAsk(ledger: Ledger, workerId: string, request: AskRequest): Promise<Answer> {
+  await ledger.catchUp();
+  const tasks = (): Task[] => [...ledger.all(taskAggregate)].map(([id]) => ledger.head(taskAggregate, id).state).filter((task): task is Task => task.status !== 'none');
+  const held = tasks().find((task) => task.status === 'running' && task.attempt.workerId === workerId && task.attempt.bootId === request.bootId && task.attempt.askId === request.askId);
+  if (held !== undefined) return assignment(ledger, held);
+
+  const lookup = (id: string) => ledger.head(taskAggregate, id).state;
+  for (const candidate of choose(tasks(), request.kinds, lookup)) {
+    try {
+      const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}`, actor: `worker:${workerId}`, time: Date.now() };
+      const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId } as const;
+      const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta);
+      faultPoint('gateway.ask.started');
+      if (state.status === 'running' && state.attempt.askId === request.askId) return assignment(ledger, state);
+    } catch (error) {
+      // Another gateway was quicker: the next one.
+      if (!isForgeError(error, 'wrong_state') && !isForgeError(error, 'version_conflict')) throw error;
+    }
+  }
+  return {};
+}
+
+function assignment(ledger: Ledger, task: Task): Answer {
+  if (task.status !== 'running') return {};
+  return { assignment: { taskId: task.id, attempt: task.attempt.number, kind: task.kind, spec: task.spec, inputs: inputsOf(task, ledger) } };
+}

@@ -1,0 +1,59 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { hasTree } from '../../core/blobs/tree.ts';
+import { isForgeError } from '../../core/errors.ts';
+import { faultPoint } from '../../core/fault.ts';
+import type { TaskResult } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { ReportOutcome, RequestedStop, type ReportRequest, type ReportResponseSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import { ReportRefused } from '../../core/task/decide-report.ts';
+import type { TaskState } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
+
+type Answer = MessageInitShape<typeof ReportResponseSchema>;
+
+/** Decides a worker's report. One that names a blob is accepted only after the whole blob was seen. */
+export async function answerReport(deps: { ledger: Ledger; blobs: BlobStore }, workerId: string, report: ReportRequest): Promise<Answer> {
+  const { ledger, blobs } = deps;
+  try {
+    for (const digest of treesOf(report)) {
+      if (!(await hasTree(blobs, digest))) return { outcome: ReportOutcome.UNAVAILABLE, reason: `tree ${digest} is not whole in the blob store yet` };
+    }
+    faultPoint('gateway.report.before');
+    const meta = { commandId: `report:${report.taskId}:${report.attempt}:${report.number}`, actor: `worker:${workerId}`, time: Date.now() };
+    const { state, changed } = await ledger.execute(taskAggregate, report.taskId, { type: 'report', workerId, report }, meta);
+    faultPoint('gateway.report.decided');
+    return { outcome: changed ? ReportOutcome.ACCEPTED : ReportOutcome.DUPLICATE, requested: requestedOf(state) };
+  } catch (error) {
+    if (error instanceof ReportRefused) return { outcome: error.refusal === 'gap' ? ReportOutcome.GAP : ReportOutcome.REFUSED, reason: error.message };
+    if (isForgeError(error, 'not_found') || isForgeError(error, 'invalid_argument')) return { outcome: ReportOutcome.REFUSED, reason: error.message };
+    return { outcome: ReportOutcome.UNAVAILABLE, reason: (error as Error).message };
+  }
+}
+
+/** What the user asked for and the worker has not yet done. */
+export function requestedOf(state: TaskState): RequestedStop {
+  if (state.status !== 'running' || state.requested === 'none') return RequestedStop.UNSPECIFIED;
+  return state.requested === 'pause' ? RequestedStop.PAUSE : RequestedStop.CANCEL;
+}
+
+function treesOf({ body }: ReportRequest): string[] {
+  if (body.case === 'checkpoint') return [body.value.digest];
+  if (body.case === 'completed') return treesOfResult(body.value.result);
+  return [];
+}
+
+function treesOfResult(result: TaskResult | undefined): string[] {
+  switch (result?.kind.case) {
+    case 'extract':
+      return [result.kind.value.datasetDigest];
+    case 'train':
+      return [result.kind.value.adapterDigest];
+    case 'evaluate':
+      return [result.kind.value.reportDigest];
+    case 'export':
+      return [result.kind.value.exportDigest];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,46 @@
+import { EventEmitter, once } from 'node:events';
+import type { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
+import type { WorkerInfo } from '../../core/gen/aiforge/v1/worker_pb.ts';
+
+interface Present {
+  info: WorkerInfo | undefined;
+  heardAt: number;
+}
+
+/** A beat this young is presence enough. */
+const youngMs = 1_000;
+
+/** Which workers were heard lately. Not an event: presence is a fact of now. Times are monotonic milliseconds. */
+export class Roster {
+  readonly #workers = new Map<string, Present>();
+  readonly #beats = new EventEmitter().setMaxListeners(0);
+
+  heard(workerId: string, info: WorkerInfo | undefined): void {
+    this.#workers.set(workerId, { info, heardAt: performance.now() });
+    this.#beats.emit('beat');
+  }
+
+  /**
+   * Whether somebody is there who takes tasks of this kind: heard within the last second, or else within `timeoutMs`
+   * from now, which a wake-up call makes them answer.
+   */
+  async isServed(kind: TaskKind, wake: () => void, timeoutMs: number): Promise<boolean> {
+    const since = performance.now() - youngMs;
+    if (this.#servedSince(kind, since)) return true;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    wake();
+    try {
+      while (!this.#servedSince(kind, since)) await once(this.#beats, 'beat', { signal: deadline });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #servedSince(kind: TaskKind, since: number): boolean {
+    for (const { info, heardAt } of this.#workers.values()) {
+      if (heardAt >= since && info?.slots.some((slot) => slot.kinds.includes(kind))) return true;
+    }
+    return false;
+  }
+}
