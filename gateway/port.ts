@@ -65,7 +65,6 @@ export function createPort(deps: PortDeps): Port {
   const http1 = createHttp1({
     limits,
     connectionOf,
-    isDraining: () => draining.signal.aborted,
     handle: dispatch.request,
     upgrade(request, socket, head) {
       connectionOf(socket).release();
@@ -82,11 +81,7 @@ export function createPort(deps: PortDeps): Port {
     // A reset is the client's right; the lanes learn of it by `close`.
     socket.on('error', () => undefined);
     socket.once('close', () => connections.delete(socket));
-    sniff(socket, (protocol) => {
-      if (protocol === 'http2') return http2.accept(socket);
-      http1.emit('connection', socket);
-      socket.resume();
-    });
+    sniff(socket, (protocol) => (protocol === 'http2' ? http2 : http1).accept(socket));
   };
   const sweep = (): void => {
     const now = clock();
@@ -103,13 +98,13 @@ export function createPort(deps: PortDeps): Port {
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => (server.listening ? server.close(() => resolve()) : resolve()));
     draining.abort(new ForgeError('unavailable', 'The service is going down'));
+    http1.goAway();
     http2.goAway();
     for (const connection of connections.values()) if (connection.isIdle()) connection.socket.destroySoon();
-    const deadline = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-    await Promise.race([closed, deadline(limits.drainMs)]);
+    await within(limits.drainMs, closed);
     closing.abort(new ConnectError('the service is going down', Code.Unavailable));
     // What was just aborted may still say so.
-    await Promise.race([closed, deadline(200)]);
+    await within(200, closed);
     for (const socket of connections.keys()) socket.destroy();
     await closed;
     clearInterval(sweeper);
@@ -131,4 +126,12 @@ export function createPort(deps: PortDeps): Port {
     },
     stop: () => (stopped ??= close()),
   };
+}
+
+/** Waits for the promise, but no longer than `ms`. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(over.resolve, ms);
+  await Promise.race([promise, over.promise]);
+  clearTimeout(timer);
 }

@@ -7,6 +7,7 @@ import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
 import { requestIdFrom } from './call-context.ts';
 import { allowOrigin } from './cors.ts';
+import { errorStatus } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin } from './origin.ts';
 
@@ -30,7 +31,7 @@ export function createDispatch(deps: DispatchDeps): {
 } {
   const lanes = (request: IncomingMessage, response: ServerResponse, requestId: string): void => {
     const refused = refuseOrigin(request.headers, deps.hosts);
-    if (refused !== undefined) return sendError(request, response, new ForgeError('permission_denied', refused));
+    if (refused !== undefined) return sendError(request, response, refused);
     const url = parseTarget(request.url);
     if (url === undefined) return sendError(request, response, new ForgeError('invalid_argument', 'The request target is not a valid path'));
     if (allowOrigin(request, response)) return;
@@ -53,7 +54,7 @@ export function createDispatch(deps: DispatchDeps): {
     },
     upgrade(request, socket, head) {
       const refused = refuseOrigin(request.headers, deps.hosts);
-      if (refused !== undefined) return refuseRaw(socket, 403, refused);
+      if (refused !== undefined) return refuseRaw(socket, errorStatus[refused.code].http, refused.message);
       try {
         deps.websocket(request, socket, head);
       } catch (error) {

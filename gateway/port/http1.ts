@@ -1,4 +1,5 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Connection } from './connection.ts';
 import { requestIdFrom } from './call-context.ts';
@@ -7,17 +8,26 @@ import type { PortLimits } from './limits.ts';
 export interface Http1Deps {
   limits: PortLimits;
   connectionOf(socket: Duplex): Connection;
-  isDraining(): boolean;
   handle(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Whether a path takes a stream of requests. */
   streamsRequest(url: string): boolean;
 }
 
-/** The HTTP/1.1 side of the port. It never listens: connections are emitted into it. */
-export function createHttp1(deps: Http1Deps): Server {
+export interface Http1Side {
+  accept(socket: Socket): void;
+  /** Connections end with the answers that they are at. */
+  goAway(): void;
+}
+
+/** The HTTP/1.1 side of the port. Its server never listens: connections are emitted into it. */
+export function createHttp1(deps: Http1Deps): Http1Side {
+  const open = new Set<ServerResponse>();
+  let going = false;
   const server = createServer({
     maxHeaderSize: deps.limits.headerBytes,
+    // A missing one gets its answer from the dispatcher, with a text and a request id.
+    requireHostHeader: false,
     // Told to clients in `Keep-Alive`, a little earlier than the port's own deadline.
     keepAliveTimeout: Math.floor(deps.limits.idleMs * 0.9),
     // Others, such as `Upgrade: h2c`, may be ignored by a server.
@@ -33,11 +43,14 @@ export function createHttp1(deps: Http1Deps): Server {
         else refuseRaw(socket, 408, 'The request did not arrive in time', response.getHeader('x-request-id') as string | undefined);
       },
     });
-    if (deps.isDraining()) response.shouldKeepAlive = false;
+    open.add(response);
+    if (going) response.shouldKeepAlive = false;
     request.once('end', () => call.bodyEnded());
     // After its answer a connection goes on with what is left of the body, which is dropped for a while: closing at
     // once would reset the connection, and the client might never see the answer.
     response.once('close', () => {
+      open.delete(response);
+      if (going) socket.destroySoon();
       if (!hasBody(request) || request.complete || socket.destroyed) return call.ended();
       call.lingers();
       request.once('end', () => call.ended());
@@ -46,13 +59,24 @@ export function createHttp1(deps: Http1Deps): Server {
     });
     deps.handle(request, response);
   });
+  // An expectation that is not known may be ignored.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('upgrade', (request, socket, head) => deps.upgrade(request, socket, head));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
     refuseRaw(socket, tooLarge ? 431 : 400, tooLarge ? `The header must be at most ${deps.limits.headerBytes} bytes` : 'The request is not valid HTTP');
   });
-  return server;
+  return {
+    accept(socket) {
+      server.emit('connection', socket);
+      socket.resume();
+    },
+    goAway() {
+      going = true;
+      for (const response of open) response.shouldKeepAlive = false;
+    },
+  };
 }
 
 /** Answers where there is no response object to do it with, and ends the connection. */

@@ -1,0 +1,108 @@
+import { create } from '@bufbuild/protobuf';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { ForgeError, invalid, type ErrorCode } from '../../core/errors.ts';
+import { WatchJobRequestSchema, WatchJobResponseSchema, type JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Method } from '../method.ts';
+import { createCallContext, requestIdFrom } from '../port/call-context.ts';
+import type { UpgradeHandler } from '../port/dispatch.ts';
+import { shown } from '../port/error-status.ts';
+import { refuseRaw } from '../port/http1.ts';
+import { encodeMessage } from '../rest/encode.ts';
+import { keepAlive } from './keep-alive.ts';
+import { defaultSocketLimits, type SocketLimits } from './limits.ts';
+import { createSender, TooSlow } from './sender.ts';
+
+export interface TrainingSocket {
+  /** For the port: answers the upgrade of `/ws/training/{job_id}`, and refuses others with 404. */
+  handle: UpgradeHandler;
+  /** Closes all with 1001. To be called before the port stops. */
+  stop(): Promise<void>;
+}
+
+const path = /^\/ws\/training\/([^/]+)$/;
+
+/**
+ * The feed of one job over WebSocket: each message of `WatchJob` as one JSON object, after `?after=<cursor>` or from the
+ * start. Closes with 1000 after the last; 4404: no such job; 4400: the cursor or another parameter is wrong; 1013: the
+ * client did not read; 1001: the service goes down; 1011: a fault of the service.
+ */
+export function createTrainingSocket(deps: { watch: Method<typeof JobService.method.watchJob>; logger: Logger; limits?: Partial<SocketLimits> }): TrainingSocket {
+  const limits: SocketLimits = { ...defaultSocketLimits, ...deps.limits };
+  const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
+  const beat = keepAlive(server.clients, limits.pingMs);
+
+  const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string): Promise<void> => {
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
+    const send = createSender(socket, limits.bufferBytes, limits.graceMs);
+    try {
+      const request = create(WatchJobRequestSchema, { jobId: decode(jobId), after: cursor(query) });
+      for await (const update of deps.watch(request, createCallContext(gone.signal, requestId, undefined))) {
+        if (gone.signal.aborted) return;
+        await send(encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update)));
+      }
+      close(socket, 1000, 'the job has ended');
+    } catch (thrown) {
+      if (gone.signal.aborted) return;
+      if (thrown instanceof TooSlow) return cutOff(socket, thrown.message);
+      const { error, log } = shown(thrown, requestId);
+      if (log) deps.logger.error('a feed failed', { requestId, error: thrown });
+      close(socket, closeCode(error.code), error.message);
+    }
+  };
+  const cutOff = (socket: WebSocket, reason: string): void => {
+    close(socket, 1013, reason);
+    setTimeout(() => socket.terminate(), limits.closeMs).unref();
+  };
+
+  return {
+    handle(request, socket, head) {
+      const url = URL.parse(`http://localhost${request.url}`);
+      const jobId = url && path.exec(url.pathname)?.[1];
+      if (!jobId) return refuseRaw(socket, 404, 'No such WebSocket; there is /ws/training/{job_id}');
+      if (server.clients.size >= limits.clients) return refuseRaw(socket, 503, 'Too many WebSockets are open');
+      server.handleUpgrade(request, socket, head, (client) => {
+        // Breaches of the protocol close the socket by themselves; what a client sends is ignored.
+        client.on('error', () => undefined);
+        beat.watch(client);
+        void feed(client, jobId, url.searchParams, requestIdFrom(request.headers['x-request-id'] as string | undefined));
+      });
+    },
+    async stop() {
+      beat.stop();
+      const closed = [...server.clients].map((client) => new Promise((resolve) => client.once('close', resolve)));
+      for (const client of server.clients) client.close(1001, 'the service is going down');
+      const timer = setTimeout(() => server.clients.forEach((client) => client.terminate()), limits.closeMs);
+      await Promise.all(closed);
+      clearTimeout(timer);
+    },
+  };
+}
+
+function closeCode(code: ErrorCode): number {
+  if (code === 'not_found') return 4404;
+  if (code === 'invalid_argument') return 4400;
+  return code === 'unavailable' ? 1013 : 1011;
+}
+
+/** A reason has at most 123 bytes (RFC 6455, section 5.5). */
+function close(socket: WebSocket, code: number, reason: string): void {
+  const bytes = Buffer.from(reason).subarray(0, 123);
+  socket.close(code, bytes.toString('utf8').replace(/\ufffd+$/, ''));
+}
+
+function cursor(query: URLSearchParams): string {
+  for (const name of query.keys()) if (name !== 'after') throw invalid(name.slice(0, 60), 'no such parameter; known: after');
+  const after = query.getAll('after');
+  if (after.length > 1) throw invalid('after', 'stands twice');
+  return after[0] ?? '';
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid('job_id', 'is not valid percent-encoded UTF-8');
+  }
+}
