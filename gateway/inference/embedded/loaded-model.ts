@@ -1,0 +1,74 @@
+import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
+import { ForgeError } from '../../../core/errors.ts';
+import type { ChatTemplate } from '../chat-template.ts';
+import { createChatTemplate } from '../chat-template.ts';
+import type { TemplateMessage } from '../export-record.ts';
+import { checkParity } from '../parity.ts';
+import type { StoredModel } from './model-store.ts';
+import { Slots } from './slots.ts';
+
+export interface LoadLimits {
+  /** Requests that generate at once; each has a context of its own. */
+  slots: number;
+  /** Tokens of one context, prompt and answer together. */
+  contextTokens: number;
+  /** Requests that may wait for a slot. */
+  queue: number;
+}
+
+/** A model in memory, with its contexts. */
+export interface LoadedModel {
+  readonly model: LlamaModel;
+  readonly slots: Slots<LlamaContextSequence>;
+  readonly contextTokens: number;
+  /** Tokens that end a turn besides the model's own end token. */
+  readonly stopTokens: ReadonlySet<Token>;
+  /** Stop marks that are not one token each. */
+  readonly stopTexts: readonly string[];
+  render(messages: readonly TemplateMessage[], addGenerationPrompt: boolean): { text: string; tokens: Token[] };
+  dispose(): Promise<void>;
+}
+
+/** Loads a GGUF and compares its prompts with the trainer's. @throws ForgeError wrong_state when they differ */
+export async function loadModel(llama: Llama, path: string, stored: StoredModel, limits: LoadLimits): Promise<LoadedModel> {
+  const model = await llama.loadModel({ modelPath: path });
+  let context: LlamaContext | undefined;
+  try {
+    const template = ownTemplate(model, stored);
+    const render = (messages: readonly TemplateMessage[], addGenerationPrompt: boolean) => {
+      const text = template.render(messages, addGenerationPrompt);
+      return { text, tokens: model.tokenize(text, true) };
+    };
+    await checkParity(stored.name, stored.record.renderings, async (expected) => {
+      const { text, tokens } = render(expected.messages, expected.add_generation_prompt);
+      return { text, tokenIds: tokens };
+    });
+    const most = Math.min(limits.contextTokens, model.trainContextSize);
+    context = await model.createContext({ sequences: limits.slots, contextSize: { max: most } });
+    const made = context;
+    const sequences = Array.from({ length: limits.slots }, () => made.getSequence());
+    const stops = stored.record.stop_tokens.map((text) => ({ text, tokens: model.tokenize(text, true) }));
+    return {
+      model,
+      slots: new Slots(sequences, limits.queue),
+      // llama.cpp rounds a context up; beyond what the model was trained on it has nothing to say.
+      contextTokens: Math.min(most, made.contextSize),
+      stopTokens: new Set(stops.filter((stop) => stop.tokens.length === 1).map((stop) => stop.tokens[0]!)),
+      stopTexts: stops.filter((stop) => stop.tokens.length !== 1).map((stop) => stop.text),
+      render,
+      dispose: () => model.dispose(),
+    };
+  } catch (error) {
+    await context?.dispose();
+    await model.dispose();
+    throw error;
+  }
+}
+
+/** The GGUF's template, not the record's: what is served is what the file says. */
+function ownTemplate(model: LlamaModel, stored: StoredModel): ChatTemplate {
+  const source = model.fileInfo.metadata.tokenizer?.chat_template;
+  if (typeof source !== 'string') throw new ForgeError('wrong_state', `${stored.name}: the GGUF holds no chat template; export the model again`);
+  const { bos_token: bos, eos_token: eos } = stored.record;
+  return createChatTemplate(source, { bos: bos ?? null, eos: eos ?? null });
+}

@@ -1,0 +1,70 @@
+import { ForgeError } from '../../core/errors.ts';
+import { withDetail } from '../openai/errors.ts';
+import type { InferenceBackend } from './backend.ts';
+import { serverSentData } from './server-sent-data.ts';
+import { readAll } from './upstream-http.ts';
+
+/** The parts of OpenAI's answers that the service reads. */
+export interface OpenAiUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+}
+export interface OpenAiAnswer {
+  id: string;
+  created: number;
+  choices: { index: number; message: { role: string; content: string | null }; finish_reason: string | null }[];
+  usage: OpenAiUsage;
+}
+export interface OpenAiChunk {
+  id: string;
+  choices: { index: number; delta: { content?: string | null }; finish_reason?: string | null }[];
+  usage?: OpenAiUsage | null;
+  error?: unknown;
+}
+
+type Target = { name: string; backendName: string };
+const answerLimitBytes = 16 * 1024 * 1024;
+
+/** @throws ForgeError unavailable, cancelled, invalid_argument (the backend refused the request) */
+export async function wholeChat(backend: InferenceBackend, body: Uint8Array, model: Target, signal: AbortSignal): Promise<OpenAiAnswer> {
+  const answer = await backend.chat(body, signal);
+  const text = new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend'));
+  if (answer.status !== 200) throw backendError(answer.status, text, model);
+  const value = parse(text) as OpenAiAnswer | undefined;
+  if (!Array.isArray(value?.choices) || typeof value.usage?.total_tokens !== 'number') throw new ForgeError('unavailable', 'The inference backend answered in a shape that is not OpenAI’s');
+  return value;
+}
+
+/** Yields chunks until `[DONE]`. @throws as wholeChat, also in the middle */
+export async function* streamChat(backend: InferenceBackend, body: Uint8Array, model: Target, signal: AbortSignal): AsyncGenerator<OpenAiChunk> {
+  const answer = await backend.chat(body, signal);
+  if (answer.status !== 200) throw backendError(answer.status, new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend')), model);
+  for await (const data of serverSentData(answer.body)) {
+    if (data === '[DONE]') return;
+    const chunk = parse(data) as OpenAiChunk | undefined;
+    if (chunk === undefined || chunk.error !== undefined || !Array.isArray(chunk.choices)) throw backendError(500, data, model);
+    yield chunk;
+  }
+  throw new ForgeError('unavailable', 'The inference backend stopped in the middle of its answer');
+}
+
+/** A backend's error as one of ours: what it says about the request is the caller's, all else the backend's. */
+export function backendError(status: number, text: string, model: Target): ForgeError {
+  if (status === 404) return modelLost(model);
+  const message = withDetail(status, text.replaceAll(model.backendName, model.name)).detail;
+  return new ForgeError(status < 500 ? 'invalid_argument' : 'unavailable', message);
+}
+
+/** The directory knows the model, so a backend's "not found" means that the backend lost it. */
+export function modelLost(model: Target): ForgeError {
+  return new ForgeError('unavailable', `model: "${model.name}" is deployed, but the inference backend does not have it (${model.backendName}); deploy it again`, { field: 'model' });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

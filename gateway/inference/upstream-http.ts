@@ -1,0 +1,95 @@
+import { Agent, request } from 'undici';
+import { ForgeError } from '../../core/errors.ts';
+import type { BackendResponse } from './backend.ts';
+
+/** Loading a large model or reading a long prompt is silent for minutes; more than this is a hang. */
+const silenceMs = 600_000;
+const answerLimitBytes = 16 * 1024 * 1024;
+
+export interface UpstreamRequest {
+  method: 'GET' | 'HEAD' | 'POST' | 'DELETE';
+  url: string;
+  body?: Uint8Array | string | AsyncIterable<Uint8Array>;
+  headers?: Record<string, string>;
+  signal: AbortSignal;
+}
+
+/** HTTP to one backend: kept connections, back-pressure, no buffering, errors that name the backend. */
+export interface UpstreamHttp {
+  /** @throws ForgeError unavailable, cancelled */
+  send(options: UpstreamRequest): Promise<BackendResponse>;
+  /** Sends and reads one JSON answer of at most 16 MiB. `value` is undefined when the answer is not JSON. */
+  json(options: UpstreamRequest): Promise<{ status: number; value: unknown; text: string }>;
+  close(): Promise<void>;
+}
+
+/** @param remedy what to do when it does not answer, e.g. "Start it with `ollama serve`" */
+export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
+  const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, headersTimeout: silenceMs, bodyTimeout: silenceMs, connect: { timeout: 5_000 } });
+
+  const translate = (error: unknown, url: string, signal: AbortSignal, midway: boolean): ForgeError => {
+    if (error instanceof ForgeError) return error;
+    if (signal.aborted) return new ForgeError('cancelled', 'The request was given up', { cause: error });
+    const where = new URL(url).origin;
+    const text = midway ? `${who} at ${where} stopped in the middle of its answer` : `${who} does not answer at ${where}. ${remedy}`;
+    return new ForgeError('unavailable', text, { cause: error, retryAfterSeconds: 2 });
+  };
+
+  const send = async (options: UpstreamRequest): Promise<BackendResponse> => {
+    const { method, url, signal } = options;
+    const headers: Record<string, string> = { ...options.headers };
+    if (options.body !== undefined) headers['content-type'] ??= 'application/json';
+    try {
+      const answer = await request(url, { method, headers, body: options.body as never, signal, dispatcher: agent });
+      return { status: answer.statusCode, headers: flat(answer.headers), body: guarded(answer.body, (error) => translate(error, url, signal, true)) };
+    } catch (error) {
+      throw translate(error, url, signal, false);
+    }
+  };
+
+  return {
+    send,
+    async json(options) {
+      const answer = await send(options);
+      const text = new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, who));
+      return { status: answer.status, value: parsed(text), text };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Reads a body whole. @throws ForgeError unavailable when it is longer than `limitBytes` */
+export async function readAll(body: AsyncIterable<Uint8Array>, limitBytes: number, who: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > limitBytes) throw new ForgeError('unavailable', `${who} answered with more than ${limitBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function* guarded(body: AsyncIterable<Uint8Array>, translate: (error: unknown) => ForgeError): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) result[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return result;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

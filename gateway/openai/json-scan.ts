@@ -1,0 +1,50 @@
+const quote = 0x22, backslash = 0x5c, openBrace = 0x7b, closeBrace = 0x7d, openBracket = 0x5b, closeBracket = 0x5d, colon = 0x3a, comma = 0x2c;
+
+/** What one byte of a JSON text ended or began, as far as top-level members matter. */
+export type JsonMark = 'none' | 'object-open' | 'key-start' | 'key-end' | 'string-start' | 'string-end' | 'closed';
+
+/**
+ * Follows a JSON object byte by byte, over any number of chunks, in constant memory.
+ * It reports only keys and string values of the outermost object.
+ * It trusts that the text is JSON (RFC 8259): structure bytes are ASCII, so UTF-8 needs no decoding.
+ */
+export class JsonScan {
+  private depth = 0;
+  private inString = false;
+  private escaped = false;
+  private expectKey = false;
+  private inKey = false;
+
+  push(byte: number): JsonMark {
+    if (this.inString) return this.inside(byte);
+    if (byte === quote) {
+      this.inString = true;
+      if (this.depth !== 1) return 'none';
+      this.inKey = this.expectKey;
+      return this.inKey ? 'key-start' : 'string-start';
+    }
+    if (byte === openBrace || byte === openBracket) {
+      this.depth++;
+      if (this.depth > 1) return 'none';
+      this.expectKey = byte === openBrace;
+      return byte === openBrace ? 'object-open' : 'none';
+    }
+    if (byte === closeBrace || byte === closeBracket) return --this.depth === 0 ? 'closed' : 'none';
+    if (this.depth === 1 && byte === colon) this.expectKey = false;
+    if (this.depth === 1 && byte === comma) this.expectKey = true;
+    return 'none';
+  }
+
+  private inside(byte: number): JsonMark {
+    if (this.escaped) this.escaped = false;
+    else if (byte === backslash) this.escaped = true;
+    else if (byte === quote) {
+      this.inString = false;
+      if (this.depth !== 1) return 'none';
+      const mark = this.inKey ? 'key-end' : 'string-end';
+      this.inKey = false;
+      return mark;
+    }
+    return 'none';
+  }
+}

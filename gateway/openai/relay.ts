@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { ForgeError } from '../../core/errors.ts';
+import type { BackendResponse } from '../inference/backend.ts';
+import { openAiError } from './errors.ts';
+import type { AnswerSplicer } from './splice-answer.ts';
+import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
+
+/**
+ * Sends a backend's answer on as it comes, with the model's name put back.
+ * A backend that dies before its first byte is an error the caller can still answer; one that dies later ends an
+ * event stream with an error event, and cuts a JSON answer off so that nobody takes it for whole.
+ * @throws ForgeError unavailable, while nothing was sent
+ */
+export async function relay(answer: BackendResponse, response: ServerResponse, modelName: string, signal: AbortSignal): Promise<void> {
+  const events = (answer.headers['content-type'] ?? '').startsWith('text/event-stream');
+  const splicer = events ? createEventSplicer(modelName) : createJsonSplicer(modelName);
+  const chunks = answer.body[Symbol.asyncIterator]();
+  let next = await chunks.next();
+  response.writeHead(answer.status, { 'content-type': answer.headers['content-type'] ?? 'application/json', ...(events ? { 'cache-control': 'no-cache' } : {}) });
+  try {
+    for (; !next.done; next = await chunks.next()) {
+      if (!response.write(splicer.push(next.value))) await once(response, 'drain', { signal });
+    }
+    response.write(splicer.end());
+    if (events && !splicer.done) throw new ForgeError('unavailable', 'The inference backend stopped in the middle of its answer');
+    response.end();
+  } catch (error) {
+    await chunks.return?.();
+    if (signal.aborted) response.destroy();
+    else if (events) response.end(errorEvent(splicer, error));
+    else response.destroy();
+  }
+}
+
+/** A line that was cut off is ended first, so that the error is an event of its own. */
+function errorEvent(splicer: AnswerSplicer, error: unknown): string {
+  return `${Buffer.from(splicer.end()).toString()}\n\ndata: ${JSON.stringify(openAiError(error).body)}\n\n`;
+}
