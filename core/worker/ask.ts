@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { faultPoint } from '../fault.ts';
 import { AskRequestSchema, AskResponseSchema, type Assignment, type AskResponse, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
@@ -9,6 +10,8 @@ import { backOffMs, NoAnswer, type Link } from './link.ts';
 const answerMs = 10_000;
 /** Only a safety net for a wake-up that got lost. */
 const pollMs = 15_000;
+/** Shortest time between two asks that find nothing: a flood of wake-ups is no flood of asks. */
+const spacingMs = 20;
 /** How long a drain waits for the answer to an ask that is under way. */
 const lastAnswerMs = 1_000;
 
@@ -30,9 +33,15 @@ export async function askLoop(options: AskOptions): Promise<void> {
     const seen = link.nudges;
     const answer = await askUntilAnswered(options);
     if (answer?.assignment !== undefined) await options.run(answer.assignment, answer.sentAt);
-    // A wake-up during the ask may be about what the answer did not see yet.
-    else if (link.nudges === seen) await link.nudged(pollMs, draining);
+    else await untilWorthAsking(link, seen, answer?.sentAt ?? 0, draining);
   }
+}
+
+async function untilWorthAsking(link: Link, seen: number, askedAt: number, draining: AbortSignal): Promise<void> {
+  // A wake-up during the ask may be about what the answer did not see yet.
+  if (link.nudges === seen) await link.nudged(pollMs, draining);
+  const wait = askedAt + spacingMs - performance.now();
+  if (wait > 0 && !draining.aborted) await setTimeout(wait);
 }
 
 /** Repeats one ask under one id, so that an answer that got lost is not a second attempt. */
@@ -42,7 +51,7 @@ async function askUntilAnswered(options: AskOptions): Promise<{ assignment: Assi
   const giveUp = new AbortController();
   let late: NodeJS.Timeout | undefined;
   const onDrain = (): void => {
-    late = setTimeout(() => giveUp.abort(), link.connected ? lastAnswerMs : 0);
+    late = globalThis.setTimeout(() => giveUp.abort(), link.connected ? lastAnswerMs : 0);
   };
   draining.addEventListener('abort', onDrain, { once: true });
   try {

@@ -5,6 +5,9 @@ import type { Logger } from '../logger.ts';
 import type { Link } from './link.ts';
 import type { AttemptRef } from './task-runner.ts';
 
+/** Shortest time between two beats. */
+const spacingMs = 20;
+
 export interface BeatOptions {
   link: Link;
   bootId: string;
@@ -26,12 +29,14 @@ export function startBeat(options: BeatOptions): { beat(): void; stop(): void } 
   const inbox = `_INBOX.${link.workerId}.beat.${randomUUID()}`;
   const sentAt = new Map<string, number>();
   let count = 0;
-  let soon: NodeJS.Immediate | undefined;
+  let beatAt = -Infinity;
+  let soon: NodeJS.Timeout | undefined;
 
   const beat = (): void => {
     if (!link.connected) return;
     const reply = `${inbox}.${++count}`;
-    sentAt.set(reply, performance.now());
+    beatAt = performance.now();
+    sentAt.set(reply, beatAt);
     // Answers that come after so many beats are past any fence.
     if (sentAt.size > 100) sentAt.delete(sentAt.keys().next().value!);
     const request = create(BeatRequestSchema, { bootId, info: options.info, running: options.running(), draining: options.draining() });
@@ -52,11 +57,11 @@ export function startBeat(options: BeatOptions): { beat(): void; stop(): void } 
   });
   const timer = setInterval(beat, options.beatMs);
   const stopListening = link.onNudge(() => {
-    // Many wake-ups in one turn are one beat.
-    soon ??= setImmediate(() => {
+    // Thousands of wake-ups a second, as a flood of submissions makes them, are tens of beats.
+    soon ??= setTimeout(() => {
       soon = undefined;
       beat();
-    });
+    }, Math.max(0, beatAt + spacingMs - performance.now()));
   });
   beat();
 
@@ -64,7 +69,7 @@ export function startBeat(options: BeatOptions): { beat(): void; stop(): void } 
     beat,
     stop() {
       clearInterval(timer);
-      clearImmediate(soon);
+      clearTimeout(soon);
       stopListening();
       subscription.unsubscribe();
     },

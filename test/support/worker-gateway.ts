@@ -146,6 +146,6 @@ export function createWorkerGateway(nats: NatsConnection): WorkerGateway {
       answer(message, toBinary(PinBaseResponseSchema, create(PinBaseResponseSchema, gateway.pin?.(request) ?? { treeDigest: request.treeDigest, baseModelDigest: request.baseModelDigest })));
     },
   });
-  nats.subscribe('telemetry.*', { callback: (_error, message) => note('telemetry', fromBinary(TelemetrySchema, message.data)) });
+  nats.subscribe('telemetry.>', { callback: (_error, message) => note('telemetry', fromBinary(TelemetrySchema, message.data)) });
   return gateway;
 }

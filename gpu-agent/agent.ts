@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
+import { dataPaths } from '../core/config.ts';
+import { TaskKind } from '../core/gen/aiforge/v1/task_pb.ts';
+import type { WorkerInfoSchema } from '../core/gen/aiforge/v1/worker_pb.ts';
+import type { Logger } from '../core/logger.ts';
+import { createLink } from '../core/worker/link.ts';
+import { createWorker, type Worker } from '../core/worker/worker.ts';
+import { createBaseModels, type StarterSettings } from './base-model.ts';
+import type { RunnerDeps, TrainerSettings } from './deps.ts';
+import type { LlamaTools } from './llama-tools.ts';
+import { pinStarter } from './pin.ts';
+import { createChildren } from './process/children.ts';
+import { createEvaluateRunner } from './runners/evaluate.ts';
+import { createExportRunner } from './runners/export.ts';
+import { createTrainRunner } from './runners/train.ts';
+
+export interface AgentDeps {
+  nats: NatsConnection;
+  workerId: string;
+  dataDir: string;
+  info: MessageInitShape<typeof WorkerInfoSchema>;
+  settings: { beatMs: number; fenceMs: number };
+  trainer: TrainerSettings;
+  starter: StarterSettings;
+  tools: LlamaTools;
+  logger: Logger;
+}
+
+/** A host's agent: a worker whose runners call the trainer. It sends commands and appends no event. */
+export function createAgent(deps: AgentDeps): Worker {
+  const paths = dataPaths(deps.dataDir);
+  const children = createChildren();
+  const runnerDeps: RunnerDeps = { trainer: deps.trainer, blobs: createFileBlobStore(paths.blobs), children, logger: deps.logger };
+  const link = createLink(deps.nats, deps.workerId);
+  const baseModels = createBaseModels(runnerDeps, deps.starter, (made, signal) => pinStarter(link, made, signal));
+  const worker = createWorker({
+    nats: deps.nats,
+    workerId: deps.workerId,
+    info: deps.info,
+    runners: {
+      [TaskKind.TRAIN]: createTrainRunner(runnerDeps, baseModels),
+      [TaskKind.EVALUATE]: createEvaluateRunner(runnerDeps, baseModels),
+      [TaskKind.EXPORT]: createExportRunner(runnerDeps, baseModels, deps.tools),
+    },
+    dirs: { spool: paths.spool, work: paths.work },
+    settings: deps.settings,
+    logger: deps.logger,
+    onFenced: children.fence,
+    onConfirmed: children.release,
+  });
+  return {
+    start: worker.start,
+    drain: worker.drain,
+    async stop() {
+      link.stop();
+      await worker.stop();
+    },
+  };
+}
+
+/** npm's packages, beside which the agent lies. */
+export const nodeModules = join(import.meta.dirname, '..', 'node_modules');

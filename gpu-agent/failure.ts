@@ -1,0 +1,26 @@
+import { TaskFailure } from '../core/worker/task-runner.ts';
+import type { ChildExit } from './process/child.ts';
+import { textOf, type TrainerEvent } from './trainer-events.ts';
+
+/**
+ * Codes with which another attempt may do better. The others (bad_config, bad_dataset, base_model_missing,
+ * hub_unreachable, out_of_memory, non_finite_loss, disk_full) need someone to change something first.
+ */
+const retryable = new Set(['internal']);
+
+const maxReason = 4_000;
+const maxTail = 3_000;
+
+/** What the trainer said itself, in an `error` event. */
+export function failureOf(error: TrainerEvent): TaskFailure {
+  const code = textOf(error, 'code') ?? 'internal';
+  return new TaskFailure(code, (textOf(error, 'message') ?? 'the trainer gave no reason').slice(0, maxReason), retryable.has(code));
+}
+
+/** The trainer ended and said nothing: by a signal, or by an exit status that means nothing. */
+export function crashOf(exit: ChildExit, lastLines: readonly string[]): TaskFailure {
+  const how = exit.error ?? (exit.signal === null ? `it ended with status ${exit.code} and no result` : `it was ended by ${exit.signal}`);
+  const hint = exit.signal === 'SIGKILL' ? ' (the system may have run out of memory)' : '';
+  const tail = lastLines.length === 0 ? '' : `; its last lines:\n${lastLines.join('\n').slice(-maxTail)}`;
+  return new TaskFailure('trainer_crashed', `the trainer crashed: ${how}${hint}${tail}`, true);
+}
