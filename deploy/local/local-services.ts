@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Config } from '../../core/config.ts';
+import { dataPaths } from '../../core/config.ts';
+import { findNatsServer, natsService } from './nats-server.ts';
+import type { ServiceSpec } from './service.ts';
+import type { Step } from './supervisor.ts';
+
+/**
+ * What `npm start` runs. The graces add up to less than 10 s: the agent and the guardian save and give back while
+ * the gateway still answers them, then the gateway, then NATS.
+ * @param natsPort where the own nats-server listens, or undefined when the user's `FORGE_NATS_URL` is to be used
+ */
+export function localSteps(root: string, config: Config, natsPort: number | undefined): Step[] {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    FORGE_DATA_DIR: config.dataDir,
+    FORGE_PYTHON: config.python,
+    FORGE_PROJECT_ROOTS: config.projectRoots.join(':'),
+    ...(natsPort === undefined ? {} : { FORGE_NATS_URL: `nats://127.0.0.1:${natsPort}` }),
+  };
+  const node = (name: string, file: string): ServiceSpec => ({
+    name,
+    command: process.execPath,
+    args: [join(root, file)],
+    cwd: process.cwd(),
+    env,
+    isReady: (line) => line === 'ready' || line.startsWith('ready '),
+  });
+  const steps: Step[] = [
+    { specs: [node('gateway', 'gateway/main.ts')], graceMs: 1_600 },
+    { specs: [node('guardian', 'guardian/main.ts'), node('agent', 'gpu-agent/main.ts')], graceMs: 7_300 },
+  ];
+  if (natsPort !== undefined) steps.unshift({ specs: [natsService(findNatsServer(root).command, dataPaths(config.dataDir).nats, natsPort, env)], graceMs: 700 });
+  return steps;
+}
+
+/** A service that chose its own port keeps it when it is started again. */
+export function keepPort(spec: ServiceSpec, url: string | undefined): ServiceSpec {
+  if (spec.name !== 'gateway' || url === undefined) return spec;
+  return { ...spec, env: { ...spec.env, FORGE_PORT: new URL(url).port } };
+}
