@@ -1,0 +1,115 @@
+"""The configuration of each command; the field names are the protocol's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .settings import above, at_least, between, not_empty, setting
+
+Quantization = Literal["none", "8bit", "4bit"]
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Fine-tuning of a base model by LoRA or PiSSA on conversations."""
+
+    base_model: str = setting(check=not_empty)
+    train_file: str = setting(check=not_empty)
+    output_dir: str = setting(check=not_empty)
+    revision: str | None = None
+    heldout_file: str | None = None
+    resume_from: str | None = None
+    epochs: int = setting(default=3, check=between(1, 1000))
+    learning_rate: float = setting(default=2e-4, check=above(0, 1))
+    rank: int = setting(default=64, check=between(1, 4096))
+    use_pissa: bool = True
+    lora_alpha: float | None = setting(default=None, check=above(0, 65536))
+    lora_dropout: float = setting(default=0.0, check=between(0, 0.9))
+    target_modules: tuple[str, ...] | None = setting(default=None, check=not_empty)
+    max_steps: int | None = setting(default=None, check=at_least(1))
+    max_seq_length: int = setting(default=1024, check=between(8, 1_048_576))
+    batch_size: int = setting(default=1, check=between(1, 4096))
+    gradient_accumulation: int = setting(default=8, check=between(1, 4096))
+    warmup_ratio: float = setting(default=0.03, check=between(0, 0.9))
+    seed: int = setting(default=0, check=between(0, MAX_SEED))
+    quantization: Quantization = "none"
+    checkpoint_every_steps: int | None = setting(default=None, check=at_least(1))
+    early_stopping_patience: int | None = setting(default=None, check=at_least(1))
+    evaluate_every_epoch: bool = True
+    device: DeviceChoice = "auto"
+    threads: int | None = setting(default=None, check=between(1, 4096))
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong between fields."""
+        if self.quantization != "none" and self.device == "cpu":
+            yield f"quantization: {self.quantization} needs CUDA; use none on a CPU"
+        if self.early_stopping_patience is not None and self.heldout_file is None:
+            yield "early_stopping_patience: needs a heldout_file to evaluate on"
+        if self.use_pissa and self.lora_dropout > 0:
+            yield "lora_dropout: must be 0 with use_pissa (the adapter carries the base's principal part)"
+        if self.target_modules is not None and "lm_head" in self.target_modules:
+            yield "target_modules: lm_head cannot be adapted, since the loss is taken from its weight directly"
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Held-out perplexity of the base model and of adapters on it, with paired bootstrap bounds."""
+
+    base_model: str = setting(check=not_empty)
+    adapters: dict[str, Any] = setting(check=lambda given: _adapter_problem(given))
+    heldout_file: str = setting(check=not_empty)
+    output_dir: str = setting(check=not_empty)
+    revision: str | None = None
+    max_seq_length: int = setting(default=1024, check=between(8, 1_048_576))
+    batch_size: int = setting(default=8, check=between(1, 4096))
+    seed: int = setting(default=0, check=between(0, MAX_SEED))
+    bootstrap_samples: int = setting(default=10_000, check=between(100, 1_000_000))
+    device: DeviceChoice = "auto"
+    threads: int | None = setting(default=None, check=between(1, 4096))
+    metrics_file: str | None = None
+    title: str = "evaluation"
+    lineage: dict[str, Any] = field(default_factory=dict)
+
+
+def _adapter_problem(given: dict[str, Any]) -> str | None:
+    if not all(isinstance(path, str) and path for path in given.values()):
+        return "must map names to adapter directories"
+    bad = [name for name in given if not name.isidentifier() or name == "base"]
+    return f"names must be identifiers other than base, not {', '.join(bad)}" if bad else None
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Merging an adapter into its base, conversion to GGUF and quantization."""
+
+    base_model: str = setting(check=not_empty)
+    adapter_dir: str = setting(check=not_empty)
+    output_dir: str = setting(check=not_empty)
+    llama_library_dir: str = setting(check=not_empty)
+    converter_dir: str = setting(check=not_empty)
+    revision: str | None = None
+    gguf_quantization: str = setting(default="Q4_K_M", check=not_empty)
+    device: DeviceChoice = "auto"
+    threads: int | None = setting(default=None, check=between(1, 4096))
+
+
+@dataclass(frozen=True)
+class StarterConfig:
+    """Pre-training of the built-in starter model on source text, for a time or a number of steps."""
+
+    output_dir: str = setting(check=not_empty)
+    corpus_dirs: tuple[str, ...] = setting(check=not_empty)
+    seconds: float | None = setting(default=None, check=above(0, 86_400))
+    steps: int | None = setting(default=None, check=at_least(1))
+    seed: int = setting(default=0, check=between(0, MAX_SEED))
+    exclude: tuple[str, ...] = ()
+    threads: int | None = setting(default=None, check=between(1, 4096))
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong between fields."""
+        if (self.seconds is None) == (self.steps is None):
+            yield "seconds, steps: give exactly one of them"
