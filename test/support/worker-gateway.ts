@@ -27,6 +27,10 @@ export interface WorkerGateway {
   answering: boolean;
   /** Overrides the decision on one report; undefined: decide. */
   decideFirst: ((report: ReportRequest) => ReportOutcome | undefined) | undefined;
+  /** Asks for which this is true get their attempt, but the answer is lost. */
+  swallow: ((ask: AskRequest) => boolean) | undefined;
+  /** Gives out tasks whatever kinds were asked for. */
+  ignoreKinds: boolean;
   pin: ((request: PinBaseRequest) => { treeDigest: string; baseModelDigest: string }) | undefined;
   wake(): void;
   /** Resolves with the first item, seen or to come, that fits. Rejects after `ms`. */
@@ -56,6 +60,8 @@ export function createWorkerGateway(nats: NatsConnection): WorkerGateway {
     ...lists,
     answering: true,
     decideFirst: undefined,
+    swallow: undefined,
+    ignoreKinds: false,
     pin: undefined,
     offer(assignment) {
       queue.push(assignment);
@@ -98,11 +104,12 @@ export function createWorkerGateway(nats: NatsConnection): WorkerGateway {
     callback(_error, message) {
       const ask = fromBinary(AskRequestSchema, message.data);
       if (gateway.answering && !given.has(ask.askId)) {
-        const index = queue.findIndex((assignment) => ask.kinds.includes(assignment.kind));
+        const index = queue.findIndex((assignment) => gateway.ignoreKinds || ask.kinds.includes(assignment.kind));
         if (index >= 0) given.set(ask.askId, queue.splice(index, 1)[0]!);
       }
       note('asks', ask);
       const assignment = given.get(ask.askId);
+      if (gateway.swallow?.(ask)) return;
       answer(message, toBinary(AskResponseSchema, create(AskResponseSchema, assignment === undefined ? {} : { assignment })));
     },
   });

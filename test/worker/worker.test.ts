@@ -1,66 +1,15 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import type { NatsConnection } from '@nats-io/transport-node';
+import t from 'tap';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { BeatVerdict_Verdict, ReportOutcome, RequestedStop, type BeatRequest, type ReportRequest, type Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { connectNats } from '../../core/nats.ts';
-import type { TaskContext, TaskRunner } from '../../core/worker/task-runner.ts';
-import { TaskFailure } from '../../core/worker/task-runner.ts';
-import { createWorker, type Worker } from '../../core/worker/worker.ts';
-import { startNats, type TestNats } from '../support/nats.ts';
-import { createWorkerGateway, type WorkerGateway } from '../support/worker-gateway.ts';
+import { ReportOutcome } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import { TaskFailure, type TaskContext } from '../../core/worker/task-runner.ts';
+import { result, task, workerScene } from '../support/worker-scene.ts';
 
 t.setTimeout(60_000);
 
-interface Scene {
-  server: TestNats;
-  gateway: WorkerGateway;
-  dirs: { spool: string; work: string };
-  worker(runner: TaskRunner, hooks?: { onFenced?(): void; onConfirmed?(): void; beatMs?: number; fenceMs?: number }): Promise<Worker>;
-}
-
-async function scene(t: Test): Promise<Scene> {
-  const server = await startNats(t);
-  const connections: NatsConnection[] = [await connectNats(server.url, 'gateway')];
-  const dir = await mkdtemp(join(tmpdir(), 'forge-worker-'));
-  const dirs = { spool: join(dir, 'spool'), work: join(dir, 'work') };
-  const workers: Worker[] = [];
-  t.teardown(async () => {
-    for (const worker of workers) await worker.stop();
-    for (const connection of connections) await connection.close();
-    await rm(dir, { recursive: true, force: true });
-  });
-  return {
-    server, dirs,
-    gateway: createWorkerGateway(connections[0]!),
-    async worker(runner, hooks = {}) {
-      const nats = await connectNats(server.url, 'agent', '_INBOX.w1');
-      connections.push(nats);
-      const worker = createWorker({
-        nats, workerId: 'w1', logger: silentLogger, dirs,
-        info: { host: 'test', slots: [{ name: 'train', kinds: [TaskKind.TRAIN] }] },
-        runners: { [TaskKind.TRAIN]: runner },
-        settings: { beatMs: hooks.beatMs ?? 50, fenceMs: hooks.fenceMs ?? 5_000 },
-        ...(hooks.onFenced === undefined ? {} : { onFenced: hooks.onFenced }),
-        ...(hooks.onConfirmed === undefined ? {} : { onConfirmed: hooks.onConfirmed }),
-      });
-      workers.push(worker);
-      await worker.start();
-      return worker;
-    },
-  };
-}
-
-const task = (taskId: string, attempt = 1) => ({ taskId, attempt, kind: TaskKind.TRAIN });
-const result = { kind: { case: 'train' as const, value: { adapterDigest: 'a'.repeat(64), steps: 3n } } };
-const aborted = (signal: AbortSignal): Promise<unknown> =>
-  new Promise((resolve) => (signal.aborted ? resolve(signal.reason) : signal.addEventListener('abort', () => resolve(signal.reason))));
-
 t.test('a task is asked for, run, and reported in order', async (t) => {
-  const { gateway, worker, dirs } = await scene(t);
+  const { gateway, worker, dirs } = await workerScene(t);
   let context: TaskContext | undefined;
   await worker(async (given) => {
     context = given;
@@ -80,3 +29,68 @@ t.test('a task is asked for, run, and reported in order', async (t) => {
   t.same(await readdir(join(dirs.work, 'w1')), [], 'nor in the work folder');
 });
 
+t.test('an ask whose answer got lost is repeated under the same id and gets the same attempt', async (t) => {
+  const { gateway, server, worker } = await workerScene(t);
+  gateway.swallow = (ask) => gateway.asks.length === 1 && ask.slot === 'train';
+  gateway.offer(task('job_1'));
+  const attempts: number[] = [];
+  await worker(async ({ assignment }) => {
+    attempts.push(assignment.attempt);
+    return result;
+  });
+  await gateway.until('asks', () => true);
+  await server.restart();
+  await gateway.report('job_1', 'completed');
+  t.equal(gateway.asks[0]!.askId, gateway.asks[1]!.askId);
+  t.same(attempts, [1]);
+});
+
+t.test('reports stay in order and arrive once over an outage of NATS', async (t) => {
+  const { gateway, server, worker } = await workerScene(t);
+  const goOn = Promise.withResolvers<void>();
+  await worker(async (context) => {
+    context.phase('loading');
+    await goOn.promise;
+    for (const step of [1, 2, 3]) await context.checkpoint({ step, epoch: step, digest: 'b'.repeat(64), seconds: 0 });
+    return result;
+  });
+  gateway.offer(task('job_1'));
+  await gateway.report('job_1', 'phase');
+  await server.kill();
+  goOn.resolve();
+  await server.start();
+  await gateway.report('job_1', 'completed');
+  t.same(gateway.accepted.map((report) => Number(report.number)), [1, 2, 3, 4, 5]);
+});
+
+t.test('a report is sent again until it is decided, and from the first one where a gateway lacks some', async (t) => {
+  const { gateway, worker } = await workerScene(t);
+  const outcomes = [ReportOutcome.UNAVAILABLE, ReportOutcome.UNAVAILABLE, undefined, ReportOutcome.GAP];
+  gateway.decideFirst = () => outcomes.shift();
+  await worker(async (context) => {
+    context.phase('loading');
+    return result;
+  });
+  gateway.offer(task('job_1'));
+  await gateway.report('job_1', 'completed');
+  t.same(gateway.received.map((report) => Number(report.number)), [1, 1, 1, 2, 1, 2]);
+});
+
+t.test('failures are told with their code; what a slot can not run is given back', async (t) => {
+  const { gateway, worker } = await workerScene(t);
+  await worker(async ({ assignment }) => {
+    if (assignment.taskId === 'known') throw new TaskFailure('bad_dataset', 'no rows', false);
+    throw new Error('something else');
+  });
+  gateway.offer(task('known'));
+  t.match((await gateway.report('known', 'failed')).body.value, { code: 'bad_dataset', reason: 'no rows', retryable: false });
+  gateway.offer(task('unknown'));
+  t.match((await gateway.report('unknown', 'failed')).body.value, { code: 'internal', reason: 'something else', retryable: true });
+  gateway.ignoreKinds = true;
+  gateway.offer({ ...task('foreign'), kind: TaskKind.DEPLOY });
+  await gateway.report('foreign', 'returned');
+  gateway.offer(task('../escape'));
+  gateway.offer(task('after'));
+  await gateway.report('after', 'failed');
+  t.notOk(gateway.received.some((report) => report.taskId === '../escape'), 'an id that is a path is not touched');
+});
