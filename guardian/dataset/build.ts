@@ -1,3 +1,4 @@
+import { createBreather } from './breather.ts';
 import { collectFiles } from './collect.ts';
 import { renderRow } from './example.ts';
 import { planExamples } from './plan.ts';
@@ -29,12 +30,13 @@ export async function buildDataset(options: BuildOptions): Promise<DatasetReport
   const { repository, commit, settings, signal, progress } = options;
   const collected = await collectFiles(repository, commit, settings, signal, (share) => progress(share * readingShare));
   signal.throwIfAborted();
-  const plan = planExamples(collected.files, settings);
+  const breathe = createBreather(signal);
+  const plan = await planExamples(collected.files, settings, breathe);
   const writer = createDatasetWriter(options.directory);
   const tally = createTally();
   try {
     for (const [index, { file, side, spans }] of plan.files.entries()) {
-      signal.throwIfAborted();
+      await breathe();
       for (const span of spans) {
         const row = renderRow(file, span);
         tally.add(side, row, file.language.name);

@@ -8,6 +8,8 @@ export interface Header {
 
 const notNames = new Set('if for while switch catch with function return await new typeof do else throw super sizeof case delete yield using lock foreach import export static_assert'.split(' '));
 const openBrace = /\{$/;
+/** `) {` or `): Type {`: not the brace of a type among the parameters. */
+const afterParameters = /\)\s*(?::[^=]*)?\{$/;
 
 const javascriptFunction = /^\s*(?:export\s+)?(?:default\s+)?(?:async\s+)?function\s*\*?\s*([\w$]+)\s*[(<]/;
 const javascriptValue = /^\s*(?:export\s+)?(?:const|let|var)\s+([\w$]+)\s*[=:]/;
@@ -19,7 +21,7 @@ const rustFunction = /^\s*(?:pub(?:\([^)]*\))?\s+)?(?:(?:const|async|unsafe|defa
 export function headerOf(line: string, style: FunctionStyle): Header | undefined {
   switch (style) {
     case 'javascript':
-      return named(javascriptFunction.exec(line), openBrace) ?? named(javascriptValue.exec(line), /(?:=>|\bfunction\b[^{]*)\s*\{$/) ?? named(javascriptMethod.exec(line), /\)\s*(?::[^=]*)?\{$/);
+      return named(javascriptFunction.exec(line), afterParameters) ?? named(javascriptValue.exec(line), /(?:=>|\bfunction\b[^{]*)\s*\{$/) ?? named(javascriptMethod.exec(line), afterParameters);
     case 'go':
       return named(goFunction.exec(line), openBrace);
     case 'rust':

@@ -22,35 +22,58 @@ export interface Plan {
   dropped: Map<string, number>;
 }
 
-/** Decides which lines become examples, and on which side. A pure function. */
-export function planExamples(files: readonly SourceFile[], settings: DatasetSettings): Plan {
+/**
+ * Decides which lines become examples, and on which side: a function of files and settings alone.
+ * @param breathe called between pieces of work
+ */
+export async function planExamples(files: readonly SourceFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Plan> {
   const dropped = new Map<string, number>();
   const drop = (reason: string): void => void dropped.set(reason, (dropped.get(reason) ?? 0) + 1);
 
-  const cut = files.map((file) => ({ file, spans: spansOf(file, settings) })).filter(({ spans }) => spans.length > 0);
-  const sides = split(cut.map(({ file }) => ({ key: file.path, group: likenessKey(file.lines.join('\n')) })), settings.heldoutShare, settings.seed);
-  const planned = cut.map((entry, index) => ({ ...entry, side: sides[index]! }));
+  const cut: { file: SourceFile; spans: Span[]; group: string }[] = [];
+  for (const file of files) {
+    await breathe();
+    const spans = spansOf(file, settings);
+    if (spans.length > 0) cut.push({ file, spans, group: likenessKey(file.lines.join('\n')) });
+  }
+  const sides = split(cut.map(({ file, group }) => ({ key: file.path, group })), settings.heldoutShare, settings.seed);
+  const planned = cut.map(({ file, spans }, index): PlannedFile => ({ file, spans, side: sides[index]! }));
+  const heldout = planned.filter(({ side }) => side === 'heldout');
+  const training = planned.filter(({ side }) => side === 'train');
 
   const leaks = createLeakFinder();
-  const heldout = planned.filter((entry) => entry.side === 'heldout');
   for (const { file, spans } of heldout) for (const span of spans) leaks.add(file.lines.slice(span.start, span.end));
-  for (const { file, side } of planned) if (side === 'train') leaks.see(file.lines);
-
-  const known = { train: new Set<string>(), heldout: new Set<string>() };
-  for (const entry of planned) {
-    entry.spans = entry.spans.filter((span) => {
-      const answer = answerOf(entry.file, span);
-      const key = hash('sha1', `${span.kind} ${answer}`, 'base64');
-      const repeated = known[entry.side].has(key);
-      const leaked = !repeated && entry.side === 'heldout' && leaks.leaked(answer.split('\n'));
-      if (repeated) drop('repeated_answer');
-      else if (leaked) drop('seen_in_training');
-      else known[entry.side].add(key);
-      return !repeated && !leaked;
-    });
+  for (const { file } of training) {
+    await breathe();
+    leaks.see(file.lines);
   }
+  dropRepeated(training, drop);
+  for (const entry of heldout) {
+    await breathe();
+    entry.spans = keep(entry.spans, 'seen_in_training', drop, (span) => !leaks.leaked(entry.file.lines.slice(span.start, span.end)));
+  }
+  dropRepeated(heldout, drop);
   sampleHeldout(heldout, settings, drop);
   return { files: planned.filter(({ spans }) => spans.length > 0), dropped };
+}
+
+/** One answer is asked for once on a side, where it stands first. */
+function dropRepeated(files: readonly PlannedFile[], drop: (reason: string) => void): void {
+  const known = new Set<string>();
+  for (const entry of files) {
+    entry.spans = keep(entry.spans, 'repeated_answer', drop, (span) => {
+      const before = known.size;
+      return known.add(hash('sha1', `${span.kind} ${answerOf(entry.file, span)}`, 'base64')).size > before;
+    });
+  }
+}
+
+function keep(spans: readonly Span[], reason: string, drop: (reason: string) => void, wanted: (span: Span) => boolean): Span[] {
+  return spans.filter((span) => {
+    const kept = wanted(span);
+    if (!kept) drop(reason);
+    return kept;
+  });
 }
 
 function spansOf(file: SourceFile, settings: DatasetSettings): Span[] {
@@ -59,16 +82,10 @@ function spansOf(file: SourceFile, settings: DatasetSettings): Span[] {
 }
 
 /** Keeps at most `maxHeldoutRows` examples, chosen by a seeded hash of where they stand. */
-function sampleHeldout(heldout: readonly { file: SourceFile; spans: Span[] }[], settings: DatasetSettings, drop: (reason: string) => void): void {
+function sampleHeldout(heldout: readonly PlannedFile[], settings: DatasetSettings, drop: (reason: string) => void): void {
   const place = (file: SourceFile, span: Span): number => seededShare(settings.seed, `${file.path}:${span.start}:${span.kind}`);
   const places = heldout.flatMap(({ file, spans }) => spans.map((span) => place(file, span))).sort((a, b) => a - b);
   const limit = places[settings.maxHeldoutRows];
   if (limit === undefined) return;
-  for (const entry of heldout) {
-    entry.spans = entry.spans.filter((span) => {
-      const keep = place(entry.file, span) < limit;
-      if (!keep) drop('over_heldout_limit');
-      return keep;
-    });
-  }
+  for (const entry of heldout) entry.spans = keep(entry.spans, 'over_heldout_limit', drop, (span) => place(entry.file, span) < limit);
 }

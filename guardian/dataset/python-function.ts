@@ -25,7 +25,8 @@ export function findPythonFunction(lines: readonly string[], at: number): FoundF
 function endOfSignature(lines: readonly string[], at: number): number | undefined {
   let depth = 0;
   for (let line = at; line < lines.length && line < at + maxSignatureLines; line += 1) {
-    const code = lines[line]!.replace(/\s#[^"']*$/, '').trimEnd();
+    // Default values may hold parentheses and colons in strings.
+    const code = lines[line]!.replace(/"[^"]*"|'[^']*'/g, '').replace(/#.*$/, '').trimEnd();
     for (const sign of code) {
       if (sign === '(' || sign === '[' || sign === '{') depth += 1;
       else if (sign === ')' || sign === ']' || sign === '}') depth -= 1;

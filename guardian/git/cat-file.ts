@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { exitCode, spawnGit } from './run.ts';
+import { missing } from './tree.ts';
 
 /**
  * Reads objects through one `git cat-file --batch` child, in the order asked. At most one object and one chunk of
@@ -31,7 +32,7 @@ export async function* readObjects(repository: string, objects: readonly string[
       }
       // `<object> <type> <size>`, or `<object> missing`
       const [, type, size] = header.split(' ');
-      if (type === 'missing') throw new Error(`object ${object} is not in the repository; if it is a partial clone, run in it: git fetch --refetch --no-filter`);
+      if (type === 'missing') throw new Error(`object ${object} ${missing}`);
       const bytes = Number(size);
       if (type !== 'blob' || !(bytes <= maxBytes)) throw new Error(`object ${object} is no blob of at most ${maxBytes} bytes: ${header.slice(0, 100)}`);
       const content = await pipe.bytes(bytes + 1);

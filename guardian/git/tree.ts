@@ -14,6 +14,9 @@ export interface TreeListing {
   skipped: { symlink: number; submodule: number; bad_path: number };
 }
 
+/** Said of an object that a tree names and the repository lacks. */
+export const missing = 'is not in the repository; if it is a partial clone, run in it: git fetch --refetch --no-filter';
+
 const maxEntries = 2_000_000;
 const maxEntryBytes = 65_536;
 
@@ -64,6 +67,7 @@ function addEntry(listing: TreeListing, entry: Buffer): void {
   else if (mode === '120000') listing.skipped.symlink += 1;
   // A path that is not UTF-8, or holds control characters, can't be written into an example as it is.
   else if (/[\0-\x1f\x7f\ufffd]/.test(path)) listing.skipped.bad_path += 1;
-  // A partial clone has no size for what it lacks; reading it tells that clearly.
-  else listing.files.push({ path, object, size: /^\d+$/.test(size ?? '') ? Number(size) : 0 });
+  // Without it the dataset would depend on what this copy happens to hold.
+  else if (!/^\d+$/.test(size ?? '')) throw new Error(`the content of ${path} ${missing}`);
+  else listing.files.push({ path, object, size: Number(size) });
 }
