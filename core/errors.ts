@@ -18,6 +18,7 @@ export const errorCodes = [
   'deadline_exceeded',
   'unavailable', // a part that is needed does not answer; the message names it
   'unimplemented',
+  'task_failed', // the work that was asked for was done and failed; the message says why
   'internal',
 ] as const;
 

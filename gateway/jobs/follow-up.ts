@@ -62,6 +62,6 @@ function kindOf({ kind }: TaskSpec): TaskKind {
 /** The task's result, or why there is none as an error that a client can act on. */
 export function expectCompleted(task: Task, what: string): Extract<Task, { status: 'completed' }> {
   if (task.status === 'completed') return task;
-  if (task.status === 'failed') throw new ForgeError(task.code === 'unavailable' ? 'unavailable' : 'internal', `${what} failed: ${task.code}: ${task.reason}. Send the request again to have it tried again`);
+  if (task.status === 'failed') throw new ForgeError(task.code === 'unavailable' ? 'unavailable' : 'task_failed', `${what} failed: ${task.code}: ${task.reason}. Send the request again to have it tried again`);
   throw new ForgeError('wrong_state', `${what} was ${task.status}`);
 }

@@ -1,3 +1,4 @@
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getTree } from '../../core/blobs/tree.ts';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
@@ -27,10 +28,12 @@ export async function validate({ ledger, blobs, jobsDir, waitMs }: ValidateDeps,
   const { loss, perplexity, basePerplexity, tokens, examples, margin, marginInterval, reportDigest } = result.kind.value;
   const { validation } = jobPaths(jobsDir, jobId);
   await getTree(blobs, reportDigest, validation);
+  const report = join(validation, 'validation_report.md');
+  await copyFile(join(validation, 'report.md'), report);
   return {
     jobId,
     passed: marginInterval !== undefined && marginInterval.low > 0,
     metrics: { finalLoss: loss, perplexity, basePerplexity, tokens, examples, margin, marginLow: marginInterval?.low, marginHigh: marginInterval?.high },
-    reportPath: shownPath(join(validation, 'validation_report.md')),
+    reportPath: shownPath(report),
   };
 }

@@ -18,6 +18,7 @@ const table: Record<ErrorCode, readonly [status: number, type: string]> = {
   deadline_exceeded: [504, 'server_error'],
   unavailable: [503, 'server_error'],
   unimplemented: [501, 'server_error'],
+  task_failed: [500, 'server_error'],
   internal: [500, 'server_error'],
 };
 

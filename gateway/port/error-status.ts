@@ -29,6 +29,7 @@ export const errorStatus: Readonly<Record<ErrorCode, Status>> = Object.freeze({
   deadline_exceeded: { rpc: Code.DeadlineExceeded, http: 504 },
   unavailable: { rpc: Code.Unavailable, http: 503 },
   unimplemented: { rpc: Code.Unimplemented, http: 501 },
+  task_failed: { rpc: Code.Aborted, http: 500 },
   internal: { rpc: Code.Internal, http: 500 },
 });
 
