@@ -29,6 +29,13 @@ export function onParentGone(stop: (why: string) => void): void {
   setInterval(() => { if (process.ppid !== parent) stop('npm is gone'); }, 500).unref();
 }
 
+/** Stops when standard input ends without the word `stay`: whoever started this died before it could let go. */
+export function onInputEnd(stop: (why: string) => void): void {
+  let text = '';
+  process.stdin.setEncoding('utf8').on('data', (chunk: string) => { text = (text + chunk).slice(-16); });
+  process.stdin.on('close', () => { if (!text.includes('stay')) stop('the quickstart is gone'); });
+}
+
 /** `nohup` has SIGHUP ignored, and a handler would undo that. Elsewhere than on Linux the default stays: leashes end all. */
 function hangupCounts(): boolean {
   try {

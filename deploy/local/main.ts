@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { dataPaths, loadConfig } from '../../core/config.ts';
 import { ForgeError } from '../../core/errors.ts';
-import { onParentGone, onSignals } from './end-with.ts';
+import { onInputEnd, onParentGone, onSignals } from './end-with.ts';
 import { keepPort, localSteps } from './local-services.ts';
 import { takeLock } from './pid-lock.mjs';
 import { freePort, whyTaken } from './ports.ts';
@@ -48,7 +48,8 @@ async function main(): Promise<void> {
     void supervisor.stop().then(() => process.exit(0));
   };
   onSignals(stop, () => { supervisor.kill(); process.exit(1); });
-  onParentGone(stop);
+  if (process.argv[2] === '--until-released') onInputEnd(stop);
+  else onParentGone(stop);
 
   try {
     await supervisor.start();
