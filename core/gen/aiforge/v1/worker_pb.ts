@@ -646,7 +646,7 @@ export const PinBaseResponseSchema: GenMessage<PinBaseResponse> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_worker, 19);
 
 /**
- * One message of the stream TELEMETRY, on `telemetry.<worker>`: numbered within its attempt.
+ * One message of the stream TELEMETRY, on `telemetry.<worker>.<task id>`: numbered within its attempt.
  *
  * @generated from message aiforge.v1.Telemetry
  */
