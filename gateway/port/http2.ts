@@ -43,7 +43,17 @@ export function createHttp2(deps: Http2Deps): Http2Side {
       expire: () => stream.close(constants.NGHTTP2_CANCEL),
     });
     stream.on('error', () => undefined);
-    stream.once('end', () => call.bodyEnded());
+    let complete = stream.endAfterHeaders;
+    stream.once('end', () => {
+      complete = true;
+      call.bodyEnded();
+    });
+    // As in HTTP/1.1, the rest of a body that nobody wants is dropped for a while.
+    stream.once('finish', () => {
+      if (complete) return;
+      call.lingers();
+      stream.resume();
+    });
     stream.once('close', () => call.ended());
     // The compatibility objects are close enough to those of HTTP/1.1 for what the lanes do with them.
     deps.handle(request as unknown as IncomingMessage, response as unknown as ServerResponse);

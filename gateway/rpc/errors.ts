@@ -1,3 +1,4 @@
+import { fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { StructSchema } from '@bufbuild/protobuf/wkt';
 import type { ForgeError } from '../../core/errors.ts';
@@ -14,10 +15,10 @@ export function toConnectError(thrown: unknown, requestId: string, signal: Abort
   if (signal.aborted) return ConnectError.from(signal.reason, Code.Canceled);
   const { error, log } = shown(thrown, requestId);
   if (log) logger.error('an RPC failed', { requestId, method, error: thrown });
-  return new ConnectError(error.message, errorStatus[error.code].rpc, undefined, [{ desc: StructSchema, value: detail(error) }]);
+  return new ConnectError(error.message, errorStatus[error.code].rpc, undefined, [{ desc: StructSchema, value: fromJson(StructSchema, detail(error)) }]);
 }
 
-function detail(error: ForgeError): Record<string, string | number> {
+function detail(error: ForgeError): JsonObject {
   return {
     code: error.code,
     ...(error.field !== undefined && { field: error.field }),

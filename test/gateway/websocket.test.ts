@@ -1,0 +1,165 @@
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { JobStatus } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { createPort } from '../../gateway/port.ts';
+import { createTrainingSocket } from '../../gateway/websocket/training.ts';
+import type { SocketLimits } from '../../gateway/websocket/limits.ts';
+import { connectRaw } from './raw-client.ts';
+import { createServices, jobId } from './services.ts';
+
+t.setTimeout(30_000);
+
+async function start(t: Test, limits: Partial<SocketLimits> = {}) {
+  const { routes, jobs, probe } = createServices();
+  const training = createTrainingSocket({ watch: jobs.watchJob, logger: silentLogger, limits });
+  const server = createPort({ routes, raw: [], websocket: training.handle, logger: silentLogger, limits: { idleMs: 200, headerMs: 200 } });
+  const { port } = await server.listen('127.0.0.1', 0);
+  t.teardown(async () => {
+    await training.stop();
+    await server.stop();
+  });
+  return { url: `ws://127.0.0.1:${port}/ws/training/`, port, probe, training };
+}
+
+/** All messages until the socket closed, and how it closed. */
+async function readAll(socket: WebSocket): Promise<{ messages: string[]; code: number; reason: string }> {
+  const messages: string[] = [];
+  socket.on('message', (data) => messages.push(String(data)));
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+  return { messages, code, reason: reason.toString() };
+}
+
+t.test('the feed from the start, in the shape of the contract, then 1000', async (t) => {
+  const { url } = await start(t);
+  const { messages, code } = await readAll(new WebSocket(url + jobId));
+  t.equal(code, 1000);
+  t.same(messages, [
+    '{"cursor":"1","type":"state","time":"2024-01-17T12:00:00Z","status":"preparing","attempt":1}',
+    '{"cursor":"2","type":"metrics","time":"2024-01-17T12:00:00Z","status":"training","attempt":1,"step":150,"loss":1.234,"learning_rate":0.0002,"eta_seconds":10}',
+    '{"cursor":"3","type":"state","time":"2024-01-17T12:15:00Z","status":"completed","attempt":1,"message":"done"}',
+  ]);
+});
+
+t.test('the feed after a cursor', async (t) => {
+  const { url } = await start(t);
+  const { messages, code } = await readAll(new WebSocket(`${url}${jobId}?after=2`));
+  t.equal(code, 1000);
+  t.same(messages.map((text) => (JSON.parse(text) as { cursor: string }).cursor), ['3']);
+});
+
+t.test('an unknown job, a bad cursor, a fault and a wrong path', async (t) => {
+  const { url, port, probe } = await start(t);
+  t.match(await readAll(new WebSocket(`${url}nobody`)), { code: 4404, reason: /no such job: nobody/, messages: [] });
+  t.match(await readAll(new WebSocket(`${url}${'%C3%A9'.repeat(200)}`)), { code: 4404 }, 'the reason is cut at 123 bytes');
+  t.match(await readAll(new WebSocket(`${url}${jobId}?after=x`)), { code: 4400, reason: /^after: / });
+  t.match(await readAll(new WebSocket(`${url}${jobId}?after=1&after=2`)), { code: 4400, reason: /^after: stands twice/ });
+  t.match(await readAll(new WebSocket(`${url}${jobId}?from=1`)), { code: 4400, reason: /^from: no such parameter/ });
+  t.match(await readAll(new WebSocket(`${url}%ff`)), { code: 4400, reason: /^job_id: / });
+  probe.watch = async function* () {
+    throw new TypeError('secret of the inside');
+  };
+  t.match(await readAll(new WebSocket(url + jobId)), { code: 1011, reason: /^Internal error; the log has more/ });
+  const wrong = new WebSocket(`ws://127.0.0.1:${port}/ws/other`);
+  const [, response] = (await once(wrong, 'unexpected-response')) as [unknown, { statusCode: number }];
+  t.equal(response.statusCode, 404);
+  wrong.on('error', () => undefined).terminate();
+});
+
+t.test('pages of other hosts are refused', async (t) => {
+  const { url } = await start(t);
+  const foreign = new WebSocket(url + jobId, { origin: 'https://evil.example' });
+  const [, response] = (await once(foreign, 'unexpected-response')) as [unknown, { statusCode: number }];
+  t.equal(response.statusCode, 403);
+  foreign.on('error', () => undefined).terminate();
+  t.equal((await readAll(new WebSocket(url + jobId, { origin: 'http://localhost:5173' }))).code, 1000);
+});
+
+t.test('a quiet feed stays open past the deadlines of HTTP, and ends when its client goes away', async (t) => {
+  const { url, probe } = await start(t, { pingMs: 50 });
+  const more = Promise.withResolvers<void>();
+  probe.watch = async function* (_after, context) {
+    yield { cursor: '1', type: 'state', status: JobStatus.TRAINING, attempt: 1 };
+    await more.promise;
+    yield { cursor: '2', type: 'state', status: JobStatus.TRAINING, attempt: 1 };
+    await new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error)));
+  };
+  const socket = new WebSocket(url + jobId);
+  await once(socket, 'message');
+  // Ten pings are longer than the idle deadline.
+  for (let pings = 0; pings < 10; pings++) await once(socket, 'ping');
+  socket.send('what a client says is ignored');
+  more.resolve();
+  t.match(String((await once(socket, 'message'))[0]), /"cursor":"2"/);
+  socket.close();
+  await probe.watchEnded;
+});
+
+t.test('a client that says too much is closed', async (t) => {
+  const { url, probe } = await start(t, { payloadBytes: 100 });
+  probe.watch = waitForAbort;
+  const socket = new WebSocket(url + jobId);
+  await once(socket, 'open');
+  socket.send('x'.repeat(101));
+  t.equal((await readAll(socket)).code, 1009);
+  await probe.watchEnded;
+});
+
+t.test('a dead peer is terminated', async (t) => {
+  const { url, probe } = await start(t, { pingMs: 30 });
+  probe.watch = waitForAbort;
+  const socket = new WebSocket(url + jobId, { autoPong: false });
+  t.equal((await readAll(socket)).code, 1006);
+  await probe.watchEnded;
+});
+
+t.test('a client that does not read is cut off at a bounded buffer, and slows nobody', async (t) => {
+  const { url, port, probe } = await start(t, { graceMs: 200, closeMs: 50 });
+  let sent = 0;
+  const message = 'x'.repeat(10_000);
+  let slow = true;
+  const watched = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  probe.watch = (_after, context) => {
+    const endless = slow;
+    slow = false;
+    watched.resolve();
+    return (async function* () {
+      try {
+        for (let n = 1; endless ? !context.signal.aborted : n <= 300; n++) {
+          if (endless) sent += message.length;
+          yield { cursor: String(n), type: 'log', status: JobStatus.TRAINING, attempt: 1, message };
+        }
+      } finally {
+        if (endless) ended.resolve();
+      }
+    })();
+  };
+  const client = await connectRaw(port);
+  client.socket.write(`GET /ws/training/${jobId} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`);
+  client.socket.pause();
+  await watched.promise;
+  const other = await readAll(new WebSocket(url + jobId));
+  t.equal(other.code, 1000);
+  t.equal(other.messages.length, 300, 'a history of 3 MB goes to one that reads');
+  await ended.promise;
+  client.socket.resume();
+  await client.closed;
+  // What the kernel holds for both ends comes on top of the buffer of 1 MiB.
+  t.ok(sent < 16 * 1024 * 1024, `${sent} bytes were taken from the feed`);
+});
+
+t.test('a server that goes down says so', async (t) => {
+  const { url, probe, training } = await start(t);
+  probe.watch = waitForAbort;
+  const socket = new WebSocket(url + jobId);
+  const end = readAll(socket);
+  await once(socket, 'open');
+  await training.stop();
+  t.equal((await end).code, 1001);
+});
+
+async function* waitForAbort(_after: string, context: { signal: AbortSignal }): AsyncGenerator<never> {
+  await new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error)));
+}
