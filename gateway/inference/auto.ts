@@ -37,9 +37,9 @@ export function createAutoBackend(ollama: InferenceBackend, embedded: EmbeddedBa
     },
     async available(signal) {
       forget();
-      const chosen = await choose();
-      // Ollama was asked just now; asking it again would double the time that health takes.
-      return chosen === ollama || embedded.available(signal);
+      // Both at once: a hanging Ollama must not use up the time of the other.
+      const [chosen, embeddedThere] = await Promise.all([choose(), embedded.available(signal)]);
+      return chosen === ollama || embeddedThere;
     },
     async models(signal) {
       const [first, rest] = await Promise.all([choose().then((chosen) => chosen.models(signal)), embedded.models(signal)]);

@@ -18,8 +18,12 @@ export async function createInference(config: Pick<Config, 'inference' | 'ollama
       backend.start();
       return backend;
     }
-    case 'auto':
-      return createAutoBackend(createOllamaBackend(config.ollamaUrl), embedded(), logger);
+    case 'auto': {
+      const backend = createAutoBackend(createOllamaBackend(config.ollamaUrl), embedded(), logger);
+      // The engine, if it is that, starts now and not with the first request.
+      await backend.available(AbortSignal.timeout(1_000));
+      return backend;
+    }
     default:
       return createUpstreamBackend(config.inference);
   }

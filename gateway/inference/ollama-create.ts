@@ -8,6 +8,7 @@ import { readExportRecord } from './export-record.ts';
 import { toGoTemplate } from './go-template.ts';
 import { checkOllamaParity } from './ollama-parity.ts';
 import { addedBos, ollamaRender } from './ollama-tokens.ts';
+import { isSmall } from './small-model.ts';
 import { probeTemplate } from './template-probe.ts';
 import type { UpstreamHttp } from './upstream-http.ts';
 
@@ -29,7 +30,7 @@ export async function createOllamaModel(http: UpstreamHttp, url: string, name: s
     model: name,
     files: { 'model.gguf': `sha256:${exported.ggufDigest}` },
     template,
-    parameters: parameters(record),
+    parameters: parameters(record, (await stat(gguf)).size),
     stream: false,
   }, signal);
   try {
@@ -40,8 +41,12 @@ export async function createOllamaModel(http: UpstreamHttp, url: string, name: s
   }
 }
 
-function parameters(record: ExportRecord): Record<string, unknown> {
-  return { num_ctx: Math.min(record.context_length, longestContext), ...(record.stop_tokens.length > 0 ? { stop: record.stop_tokens } : {}) };
+function parameters(record: ExportRecord, size: number): Record<string, unknown> {
+  return {
+    num_ctx: Math.min(record.context_length, longestContext),
+    ...(record.stop_tokens.length > 0 ? { stop: record.stop_tokens } : {}),
+    ...(isSmall(size) ? { num_thread: 1 } : {}),
+  };
 }
 
 /** Ollama verifies the digest itself. A blob that is there is not sent again. */

@@ -4,6 +4,7 @@ import type { ChatTemplate } from '../chat-template.ts';
 import { createChatTemplate } from '../chat-template.ts';
 import type { TemplateMessage } from '../export-record.ts';
 import { checkParity } from '../parity.ts';
+import { isSmall } from '../small-model.ts';
 import type { StoredModel } from './model-store.ts';
 import { Slots } from './slots.ts';
 
@@ -30,7 +31,7 @@ export interface LoadedModel {
 }
 
 /** Loads a GGUF and compares its prompts with the trainer's. @throws ForgeError wrong_state when they differ */
-export async function loadModel(llama: Llama, path: string, stored: StoredModel, limits: LoadLimits): Promise<LoadedModel> {
+export async function loadModel(llama: Llama, path: string, size: number, stored: StoredModel, limits: LoadLimits): Promise<LoadedModel> {
   const model = await llama.loadModel({ modelPath: path });
   let context: LlamaContext | undefined;
   try {
@@ -44,7 +45,7 @@ export async function loadModel(llama: Llama, path: string, stored: StoredModel,
       return { text, tokenIds: tokens };
     });
     const most = Math.min(limits.contextTokens, model.trainContextSize);
-    context = await model.createContext({ sequences: limits.slots, contextSize: { max: most } });
+    context = await model.createContext({ sequences: limits.slots, contextSize: { max: most }, ...(isSmall(size) ? { threads: 1 } : {}) });
     const made = context;
     const sequences = Array.from({ length: limits.slots }, () => made.getSequence());
     const stops = stored.record.stop_tokens.map((text) => ({ text, tokens: model.tokenize(text, true) }));

@@ -66,7 +66,7 @@ export class ModelCache {
     if (held !== undefined) this.forget(name, held);
     if (stored === undefined) throw new ForgeError('not_found', `model "${name}" not found`, { field: 'model' });
     this.shrink(size);
-    const entry: Entry = { digest: stored.ggufDigest, size, usedAt: performance.now(), users: 1, doomed: false, loading: loadModel(this.llama, path, stored, this.limits) };
+    const entry: Entry = { digest: stored.ggufDigest, size, usedAt: performance.now(), users: 1, doomed: false, loading: loadModel(this.llama, path, size, stored, this.limits) };
     this.entries.set(name, entry);
     entry.loading.catch(() => this.entries.get(name) === entry && this.entries.delete(name));
     return entry;

@@ -1,6 +1,6 @@
 /**
  * The embedded engine, a process of its own: llama.cpp behind OpenAI's HTTP on a loopback port.
- * Arguments: --models <dir> --threads <n>; optional limits below. Prints `ready http://127.0.0.1:<port>`.
+ * Arguments: --models <dir>; optional ones below. Prints `ready http://127.0.0.1:<port>`.
  * Ends when its stdin ends, so also when its parent was killed with -9.
  */
 import { createServer } from 'node:http';
@@ -14,6 +14,7 @@ import { createEngineRoutes } from './routes.ts';
 const { values } = parseArgs({
   options: {
     models: { type: 'string' },
+    port: { type: 'string', default: '0' },
     threads: { type: 'string', default: '0' },
     slots: { type: 'string', default: '4' },
     context: { type: 'string', default: '4096' },
@@ -39,4 +40,4 @@ const cache = new ModelCache(llama, values.models, {
   bytes: Number(values['loaded-bytes']),
 });
 const server = createServer(createEngineRoutes(cache, values.models, logger));
-server.listen(0, '127.0.0.1', () => process.stdout.write(`ready http://127.0.0.1:${(server.address() as AddressInfo).port}\n`));
+server.listen(Number(values.port), '127.0.0.1', () => process.stdout.write(`ready http://127.0.0.1:${(server.address() as AddressInfo).port}\n`));

@@ -1,0 +1,80 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Test } from 'tap';
+import { freePort } from './nats.ts';
+
+const startLimitMs = 20_000;
+
+export interface TestOllama {
+  url: string;
+  /** kill -9 of the server; its runners end with it. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/**
+ * @returns the `ollama` on PATH; undefined when there is none
+ * @throws when FORGE_REQUIRE_OLLAMA=1 and there is none
+ */
+export function findOllama(): string | undefined {
+  const found = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'ollama')).find(isExecutable);
+  if (found === undefined && process.env['FORGE_REQUIRE_OLLAMA'] === '1') throw new Error('FORGE_REQUIRE_OLLAMA=1, and there is no `ollama` on PATH');
+  return found;
+}
+
+/** Options of a test that needs Ollama: skipped, saying so, where there is none. */
+export const needsOllama = (): { skip?: string } => (findOllama() === undefined ? { skip: 'there is no `ollama` on PATH' } : {});
+
+/** A real Ollama on a free port with a home and models of its own, gone with the test. */
+export async function startOllama(t: Pick<Test, 'teardown'>): Promise<TestOllama> {
+  const binary = findOllama();
+  if (binary === undefined) throw new Error('there is no `ollama` on PATH');
+  const home = await mkdtemp(join(tmpdir(), 'forge-ollama-'));
+  const host = `127.0.0.1:${await freePort()}`;
+  let child: ChildProcess | undefined;
+
+  const start = async (): Promise<void> => {
+    const env = { PATH: process.env['PATH'], HOME: home, OLLAMA_MODELS: join(home, 'models'), OLLAMA_HOST: host, OLLAMA_NUM_PARALLEL: '2', OLLAMA_KEEP_ALIVE: '5m', OLLAMA_NOPRUNE: '1' };
+    // A group of its own: the runners that it starts must end with it, also after a kill -9.
+    child = spawn(binary, ['serve'], { env, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    let log = '';
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`ollama did not start in ${startLimitMs} ms:\n${log}`)), startLimitMs);
+      child!.stderr!.setEncoding('utf8').on('data', (text: string) => {
+        log = (log + text).slice(-20_000);
+        if (!log.includes('Listening on')) return;
+        clearTimeout(timer);
+        resolve();
+      });
+      child!.once('error', reject);
+      child!.once('exit', (code) => reject(new Error(`ollama ended with ${code}:\n${log}`)));
+    });
+  };
+  const kill = async (): Promise<void> => {
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    process.kill(-child.pid, 'SIGKILL');
+    await gone;
+  };
+
+  t.teardown(async () => {
+    await kill();
+    await rm(home, { recursive: true, force: true, maxRetries: 5 });
+  });
+  await start();
+  return { url: `http://${host}`, kill, start };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
