@@ -34,6 +34,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 // The guard watches for the parent's death; end of file here is nothing to act on.
 const alive = setInterval(() => {}, 1 << 30);
 
+// A test looks at this process from outside.
+process.stderr.write(`pid ${process.pid}\n`);
 if (script.log) process.stderr.write(`${script.log}\n`);
 say('phase', { phase: 'loading' });
 if (script.error) {

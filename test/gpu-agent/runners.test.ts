@@ -1,0 +1,91 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { getTree, putTree, readTree } from '../../core/blobs/tree.ts';
+import { TaskKind, type EvaluateResult, type ExportResult, type TrainResult } from '../../core/gen/aiforge/v1/task_pb.ts';
+import type { CompletedReport, PinBaseRequest, ReportRequest } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import { agentScene, type AgentScene } from '../support/agent-scene.ts';
+
+t.setTimeout(60_000);
+
+const resultOf = <T>(report: ReportRequest): T => (report.body.value as CompletedReport).result!.kind.value as T;
+
+/** Trains, so that there is an adapter. @returns the inputs that a gateway would give to what follows */
+async function trained(scene: AgentScene) {
+  const datasetDigest = await scene.dataset({});
+  scene.train('job_1', datasetDigest);
+  const { adapterDigest } = resultOf<TrainResult>(await scene.gateway.report('job_1', 'completed'));
+  return { datasetDigest, adapterDigest, baseModel: scene.base, project: 'web' };
+}
+
+t.test('evaluate: numbers of base and tuned model, and the report as a tree', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  const inputs = await trained(scene);
+  scene.gateway.offer({ taskId: 'job_1.evaluate', attempt: 1, kind: TaskKind.EVALUATE, spec: { kind: { case: 'evaluate', value: { jobId: 'job_1' } } }, inputs });
+  const result = resultOf<EvaluateResult>(await scene.gateway.report('job_1.evaluate', 'completed'));
+  t.match(result, { loss: 1, perplexity: Math.E, baseLoss: 2, tokens: 10n, examples: 2n, margin: 0.63, marginInterval: { low: 0.5, high: 0.7, confidence: 0.95, samples: 10_000n } });
+  t.ok((await readTree(scene.blobs, result.reportDigest)).files.some((file) => file.path === 'report.md'));
+});
+
+t.test('export: a tree with the GGUF and what the trainer said of it', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  const inputs = await trained(scene);
+  scene.gateway.offer({ taskId: 'job_1.export', attempt: 1, kind: TaskKind.EXPORT, spec: { kind: { case: 'export', value: { jobId: 'job_1', ggufQuantization: 'Q8_0' } } }, inputs });
+  const result = resultOf<ExportResult>(await scene.gateway.report('job_1.export', 'completed'));
+  const dir = await mkdtemp(join(tmpdir(), 'forge-export-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  await getTree(scene.blobs, result.exportDigest, dir);
+  t.equal(await readFile(join(dir, 'model.gguf'), 'utf8'), 'GGUF Q8_0');
+  t.match(result, { quantization: 'Q8_0', ggufSize: 9n, ggufDigest: (await readTree(scene.blobs, result.exportDigest)).files.find((file) => file.path === 'model.gguf')!.digest });
+  const record = JSON.parse(await readFile(join(dir, 'export.json'), 'utf8'));
+  t.match(record, { context_length: 1024, chat_template: 'x' });
+  t.notOk('gguf_path' in record || 'type' in record, 'no path of this host');
+});
+
+t.test('an export does not wait behind a training', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  const inputs = await trained(scene);
+  scene.train('job_2', await scene.dataset({ holdAt: 1 }));
+  await scene.gateway.report('job_2', 'phase');
+  scene.gateway.offer({ taskId: 'job_1.export', attempt: 1, kind: TaskKind.EXPORT, spec: { kind: { case: 'export', value: { jobId: 'job_1' } } }, inputs });
+  await scene.gateway.report('job_1.export', 'completed');
+  t.notOk(scene.gateway.accepted.some((report) => report.taskId === 'job_2' && report.body.case === 'completed'));
+});
+
+t.test('the starter model is made once, pinned, and the pinned one is used', async (t) => {
+  const scene = await agentScene(t);
+  const other = await mkdtemp(join(tmpdir(), 'forge-other-'));
+  t.teardown(() => rm(other, { recursive: true }));
+  await writeFile(join(other, 'config.json'), '{"made": "elsewhere"}');
+  const pinned = await putTree(scene.blobs, other);
+  const pins: PinBaseRequest[] = [];
+  scene.gateway.pin = (request) => {
+    pins.push(request);
+    return { treeDigest: pinned, baseModelDigest: 'e'.repeat(64) };
+  };
+  await scene.agent();
+  const dataset = await scene.dataset({});
+  scene.train('job_1', dataset, { baseModel: 'ai-forge/starter' });
+  const { adapterDigest, lineage } = resultOf<TrainResult>(await scene.gateway.report('job_1', 'completed'));
+  t.match(pins, [{ baseModel: 'ai-forge/starter', baseModelDigest: 'd'.repeat(64) }]);
+  t.not(pins[0]!.treeDigest, pinned);
+  t.equal(lineage!.baseModel, 'ai-forge/starter');
+  const dir = await mkdtemp(join(tmpdir(), 'forge-adapter-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  await getTree(scene.blobs, adapterDigest, dir);
+  t.match(JSON.parse(await readFile(join(dir, 'forge.json'), 'utf8')).base_model, /base$/, 'trained on the pinned tree');
+  scene.train('job_2', dataset, { baseModel: 'ai-forge/starter', baseModelDigest: pinned });
+  await scene.gateway.report('job_2', 'completed');
+  t.equal(pins.length, 1, 'a pinned one is not made again');
+});
+
+t.test('a base model that can not be had is told with its cause', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  scene.train('job_1', await scene.dataset({}), { baseModel: '/nowhere/model' });
+  t.match((await scene.gateway.report('job_1', 'failed')).body.value, { code: 'base_model_missing', reason: /\/nowhere\/model is no folder/, retryable: false });
+});
