@@ -25,9 +25,9 @@ export function chatmlText(messages: readonly { role: string; content: string }[
   return `${messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join('')}<|im_start|>assistant\n`;
 }
 
-/** Tokens by hand: the two marks, ASCII characters, and bytes for all else. */
+/** Tokens by hand: the marks, ASCII characters, and bytes for all else. */
 export function tokenIds(text: string): number[] {
-  const pieces = text.split(/(<\|im_start\|>|<\|im_end\|>)/);
+  const pieces = text.split(/(<unk>|<s>|<\/s>|<\|im_start\|>|<\|im_end\|>)/);
   return pieces.flatMap((piece) => (special.includes(piece) ? [special.indexOf(piece)] : [...piece].flatMap(characterIds)));
 }
 

@@ -1,0 +1,76 @@
+// What Ollama makes of our templates: the real Ollama renders, and counts tokens.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { createChatTemplate } from '../../gateway/inference/chat-template.ts';
+import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
+import { gemma, llama3, mistral, qwen } from '../support/chat-templates.ts';
+import { needsOllama, startOllama } from '../support/ollama.ts';
+import { chatml, writeTinyExport, type TinyOptions } from '../support/tiny-model.ts';
+
+t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
+  const ollama = await startOllama(t);
+  const backend = createOllamaBackend(ollama.url);
+  t.teardown(() => backend.stop());
+  const signal = AbortSignal.timeout(50_000);
+  const dir = t.testdir();
+
+  const api = async (path: string, body: unknown) => (await fetch(`${ollama.url}${path}`, { method: 'POST', body: JSON.stringify(body) })).json() as Promise<any>;
+  const exportWith = (name: string, chatTemplate: string, more: TinyOptions = {}) => {
+    const template = createChatTemplate(chatTemplate, { bos: '<s>', eos: '<|im_end|>' });
+    return writeTinyExport(join(dir, name), { chatTemplate, rendered: (messages) => template.render(messages, true), seed: 3, ...more });
+  };
+
+  await t.test('templates of other families give the trainer’s prompts', async (t) => {
+    for (const [name, chatTemplate] of Object.entries({ llama3, qwen, mistral })) {
+      const exported = await exportWith(name, chatTemplate);
+      await t.resolves(backend.create(`${name}:job_1`, exported, signal), name);
+    }
+  });
+
+  await t.test('a template without a system role: refused as the model’s own does', async (t) => {
+    const exported = await exportWith('gemma', gemma, { rendered: (messages) => createChatTemplate(gemma, { bos: '<s>', eos: '' }).render(messages.filter(({ role }) => role !== 'system'), true) });
+    const record = JSON.parse(await readFile(join(exported.dir, 'export.json'), 'utf8'));
+    for (const rendering of record.renderings) rendering.messages = rendering.messages.filter((message: { role: string }) => message.role !== 'system');
+    await writeFile(join(exported.dir, 'export.json'), JSON.stringify(record));
+    await backend.create('gemma:job_1', exported, signal);
+    const answer = await api('/api/chat', { model: 'gemma:job_1', stream: false, messages: [{ role: 'system', content: 'S' }, { role: 'user', content: 'U' }] });
+    t.match(answer.error, /allows no system message here/);
+  });
+
+  await t.test('the model has the stop marks and is the same when created again', async (t) => {
+    const exported = await exportWith('again', chatml);
+    const first = await backend.create('again:job_1', exported, signal);
+    t.same(await backend.create('again:job_1', exported, signal), first);
+    const shown = await api('/api/show', { model: 'again:job_1' });
+    t.match(shown.parameters, /stop\s+"<\|im_end\|>"/);
+    t.equal((await backend.models(signal)).find((model) => model.name === 'again:job_1')?.digest, first.digest);
+  });
+
+  await t.test('a prompt that differs is refused, and the model is not left there', async (t) => {
+    const exported = await writeTinyExport(join(dir, 'differs'), { rendered: (messages) => `<|im_start|>${messages.map((m) => m.content).join('|')}` });
+    await t.rejects(backend.create('differs:job_1', exported, signal), { code: 'wrong_state', message: /differs from the one the model was trained with, in conversation 1 \(user\): at character 12/ });
+    t.notOk((await backend.models(signal)).some((model) => model.name === 'differs:job_1'));
+  });
+
+  await t.test('a BOS that the trainer did not have is noticed by the number of tokens', async (t) => {
+    const exported = await exportWith('bos', chatml, { addBos: true });
+    await t.rejects(backend.create('bos:job_1', exported, signal), { code: 'wrong_state', message: /texts are equal, but the trainer makes (\d+) tokens of them and the backend \d+/ });
+  });
+
+  await t.test('a BOS that Ollama adds is not written twice', async (t) => {
+    const exported = await exportWith('onebos', llama3, { addBos: true });
+    await t.resolves(backend.create('onebos:job_1', exported, signal));
+  });
+
+  await t.test('removes, also what is not there', async (t) => {
+    await backend.remove('again:job_1');
+    await backend.remove('again:job_1');
+    t.notOk((await backend.models(signal)).some((model) => model.name === 'again:job_1'));
+  });
+
+  await t.test('a file that is not what its digest says is refused', async (t) => {
+    const exported = await exportWith('altered', chatml, { seed: 9 });
+    await t.rejects(backend.create('altered:job_1', { ...exported, ggufDigest: 'a'.repeat(64) }, signal), { code: 'wrong_state', message: /did not take the model's file/ });
+  });
+});

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { createUpstreamBackend } from '../../gateway/inference/upstream.ts';
+import { bodyLimitBytes } from '../../gateway/openai/request-body.ts';
+import { fixedDirectory, startLane } from '../support/chat-lane.ts';
+import { openAiModel, resolveModel } from '../../gateway/openai/models.ts';
+
+const messages = [{ role: 'user', content: 'Hi' }];
+
+/** A server that shows what reaches it: what an upstream answers is the test's. */
+async function startUpstream(t: Test, listener: RequestListener) {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return createUpstreamBackend(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+}
+
+t.test('bad requests are refused with a clear text, in OpenAI’s form', async (t) => {
+  let asked = 0;
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => (asked++, response.end('{}'))), { 'shop:latest': 'shop:job_1' });
+  const good = { model: 'shop:latest', messages };
+  const cases: [unknown, number, string | null, RegExp][] = [
+    ['{"model":', 400, 'body', /body: must be a JSON object/],
+    ['[1]', 400, 'body', /must be a JSON object/],
+    [{ ...good, model: 7 }, 400, 'model', /model: must be a non-empty string/],
+    [{ ...good, model: null }, 400, 'model', /model: must be/],
+    [{ model: 'shop:latest' }, 400, 'messages', /messages: is required/],
+    [{ ...good, messages: [] }, 400, 'messages', /messages: must not be empty/],
+    [{ ...good, messages: 'Hi' }, 400, 'messages', /messages: must be a list/],
+    [{ ...good, messages: [{ role: 'king', content: '' }] }, 400, 'messages[0].role', /messages\[0\].role: must be one of system/],
+    [{ ...good, messages: [{ role: 'user', content: 5 }] }, 400, 'messages[0].content', /must be a string or a list of parts/],
+    [{ ...good, temperature: '0.5' }, 400, 'temperature', /temperature: must be a number from 0 to 2/],
+    [{ ...good, temperature: 3 }, 400, 'temperature', /from 0 to 2/],
+    [{ ...good, max_tokens: 0 }, 400, 'max_tokens', /max_tokens: must be a whole number of at least 1/],
+    [{ ...good, max_tokens: 1.5 }, 400, 'max_tokens', /whole number/],
+    [{ ...good, stream: 'yes' }, 400, 'stream', /stream: must be true or false/],
+    [{ ...good, stop: [1] }, 400, 'stop', /stop: must be/],
+    [{ ...good, model: 'other' }, 404, 'model', /model: "other" not found; there is shop:latest/],
+    [{ ...good, padding: 'x'.repeat(bodyLimitBytes) }, 413, null, /body: at most 16777216 bytes/],
+  ];
+  for (const [body, status, param, message] of cases) {
+    const response = await lane.post(body);
+    const answer = (await response.json()) as any;
+    t.equal(response.status, status, String(message));
+    t.match(answer, { error: { message, type: 'invalid_request_error', param, code: String }, detail: message });
+    t.equal(answer.error.message, answer.detail);
+  }
+  t.equal(asked, 0, 'nothing reached the backend');
+  const wrong = await fetch(`${lane.base}/chat/completions`);
+  t.equal(wrong.status, 405);
+  t.equal(wrong.headers.get('allow'), 'POST');
+});
+
+t.test('bytes pass through: unknown fields reach the backend and come back', async (t) => {
+  let got = '';
+  const lane = await startLane(t, await startUpstream(t, async (request, response) => {
+    for await (const chunk of request) got += chunk;
+    response.setHeader('content-type', 'application/json').end('{"model":"shop:job_1",  "x_extra":{"model":"shop:job_1"}, "big":12345678901234567890}');
+  }), { 'shop:latest': 'shop:job_1' });
+  const body = '{"x_new": [1.0, 2e3],  "model":"shop:latest","messages":[{"role":"user","content":"caf\\u00e9","name":"model"}]}';
+  const response = await lane.post(body);
+  t.equal(got, body.replace('"model":"shop:latest"', '"model":"shop:job_1"'));
+  t.equal(await response.text(), '{"model":"shop:latest",  "x_extra":{"model":"shop:job_1"}, "big":12345678901234567890}');
+});
+
+t.test('no model named: the active one answers', async (t) => {
+  const lane = await startLane(t, await startUpstream(t, async (request, response) => {
+    const chunks = await Array.fromAsync(request);
+    response.end(JSON.stringify({ model: JSON.parse(Buffer.concat(chunks).toString()).model }));
+  }), { 'shop:latest': 'shop:job_1' });
+  t.same(await (await lane.post({ messages })).json(), { model: 'shop:latest' });
+  t.throws(() => resolveModel(fixedDirectory({}), undefined), { code: 'not_found', message: /no model is deployed yet/ });
+});
+
+t.test('an error of the backend keeps its status and has a detail', async (t) => {
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":{"message":"shop:job_1 does not support tools","type":"api_error","code":7}}')), { 'shop:latest': 'shop:job_1' });
+  const response = await lane.post({ model: 'shop:latest', messages });
+  t.equal(response.status, 400);
+  t.same(await response.json(), { error: { message: 'shop:latest does not support tools', type: 'api_error', param: null, code: 7 }, detail: 'shop:latest does not support tools' });
+});
+
+t.test('a backend that dies before its answer is a 503; in the midst of a JSON answer the connection is cut', async (t) => {
+  let die: 'at once' | 'midway' = 'at once';
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => {
+    if (die === 'at once') return void response.destroy();
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 }).write('{"model":"shop:job_1",');
+    setImmediate(() => response.destroy());
+  }), { 'shop:latest': 'shop:job_1' });
+  const first = await lane.post({ model: 'shop:latest', messages });
+  t.equal(first.status, 503);
+  t.match(await first.json(), { detail: /does not answer/ });
+  die = 'midway';
+  await t.rejects(lane.post({ model: 'shop:latest', messages }).then((response) => response.text()));
+});
+
+t.test('a stream without its [DONE] ends in an error event', async (t) => {
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: {"model":"shop:job_1","choices":[]}\n\n')), { 'shop:latest': 'shop:job_1' });
+  const body = await (await lane.post({ model: 'shop:latest', messages, stream: true })).text();
+  t.match(body, /^data: \{"model":"shop:latest","choices":\[\]\}\n\n/);
+  t.match(body, /\n\ndata: \{"error":\{"message":"[^"]+","type":"server_error"/);
+});
+
+t.test('a slow client holds the backend back', async (t) => {
+  let sent = 0;
+  let stalled = () => {};
+  const waits = new Promise<void>((resolve) => (stalled = resolve));
+  const lane = await startLane(t, await startUpstream(t, async (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const event = `data: ${JSON.stringify({ model: 'shop:job_1', pad: 'x'.repeat(65_000) })}\n\n`;
+    // Only a reader that is held back ever lets the buffers fill and this loop wait.
+    while (!response.destroyed) {
+      sent += event.length;
+      if (response.write(event)) await new Promise(setImmediate);
+      else {
+        const drained = once(response, 'drain').catch(() => undefined);
+        const late = await Promise.race([drained.then(() => false), new Promise<boolean>((resolve) => setTimeout(resolve, 500, true))]);
+        if (late) return stalled();
+      }
+    }
+  }), { 'shop:latest': 'shop:job_1' });
+  const gone = new AbortController();
+  const response = await lane.post({ model: 'shop:latest', messages, stream: true }, gone.signal);
+  await waits;
+  t.ok(sent < 64 * 1024 * 1024, `${sent} bytes lie in buffers`);
+  gone.abort();
+  await t.rejects(response.text());
+});
+
+t.test('models in OpenAI’s form', async (t) => {
+  const lane = await startLane(t, createUpstreamBackend('http://127.0.0.1:9'), { 'shop:latest': 'shop:job_1', 'shop:job_1': 'shop:job_1' });
+  const model = { id: 'shop:latest', object: 'model', created: 1_700_000_000, owned_by: 'ai-forge' };
+  t.same(await (await fetch(`${lane.base}/models`)).json(), { object: 'list', data: [model, { ...model, id: 'shop:job_1' }] });
+  t.same(await (await fetch(`${lane.base}/models/shop%3Alatest`)).json(), model);
+  const unknown = await fetch(`${lane.base}/models/%zz`);
+  t.equal(unknown.status, 404);
+  t.throws(() => openAiModel(fixedDirectory({}), 'x'), { code: 'not_found' });
+});
