@@ -56,7 +56,7 @@ async function extract({ blobs, projectRoots }: ExtractDeps, context: TaskContex
   return {
     kind: {
       case: 'extract' as const,
-      value: { datasetDigest: digest, commit, trainExamples: BigInt(report.train.rows), heldoutExamples: BigInt(report.heldout.rows), files: BigInt(report.train.files + report.heldout.files) },
+      value: { datasetDigest: digest, commit, trainExamples: BigInt(report.train.rows), heldoutExamples: BigInt(report.heldout.rows), files: BigInt(found.kind === 'file' ? 1 : report.train.files + report.heldout.files) },
     },
   };
 }

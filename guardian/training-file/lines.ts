@@ -20,7 +20,7 @@ export async function* hashedLines(path: string, hash: Hash, maxLineBytes: numbe
       // The decoder drops a byte order mark by itself.
       return { line, text: decoder.decode(bytes).replace(/\r$/, ''), bytes: bytes.length + 1 };
     } catch (cause) {
-      throw new Error(`line ${line} is not UTF-8`, { cause });
+      throw new Error(`${path}: line ${line} is not UTF-8`, { cause });
     }
   };
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal }) as AsyncIterable<Buffer>) {
@@ -29,13 +29,13 @@ export async function* hashedLines(path: string, hash: Hash, maxLineBytes: numbe
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       parts.push(chunk.subarray(start, end));
       size += end - start;
-      if (size > maxLineBytes) throw new Error(`line ${line + 1} has more than ${maxLineBytes} bytes`);
+      if (size > maxLineBytes) throw new Error(`${path}: line ${line + 1} has more than ${maxLineBytes} bytes`);
       yield take();
       start = end + 1;
     }
     if (start < chunk.length) parts.push(chunk.subarray(start));
     size += chunk.length - start;
-    if (size > maxLineBytes) throw new Error(`line ${line + 1} has more than ${maxLineBytes} bytes`);
+    if (size > maxLineBytes) throw new Error(`${path}: line ${line + 1} has more than ${maxLineBytes} bytes`);
   }
   if (size > 0) yield take();
 }
