@@ -16,12 +16,13 @@ type Answer = MessageInitShape<typeof AskResponseSchema>;
  */
 export async function answerAsk(ledger: Ledger, workerId: string, request: AskRequest): Promise<Answer> {
   await ledger.catchUp();
-  const tasks = (): Task[] => [...ledger.all(taskAggregate)].map(([id]) => ledger.head(taskAggregate, id).state).filter((task): task is Task => task.status !== 'none');
-  const held = tasks().find((task) => task.status === 'running' && task.attempt.workerId === workerId && task.attempt.bootId === request.bootId && task.attempt.askId === request.askId);
+  const tasks: Task[] = [];
+  for (const [, state] of ledger.all(taskAggregate)) if (state.status === 'queued' || state.status === 'running') tasks.push(state);
+  const held = tasks.find((task) => task.status === 'running' && task.attempt.workerId === workerId && task.attempt.bootId === request.bootId && task.attempt.askId === request.askId);
   if (held !== undefined) return assignment(ledger, held);
 
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
-  for (const candidate of choose(tasks(), request.kinds, lookup)) {
+  for (const candidate of choose(tasks, request.kinds, lookup)) {
     try {
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}`, actor: `worker:${workerId}`, time: Date.now() };
       const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId } as const;

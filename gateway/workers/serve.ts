@@ -27,6 +27,7 @@ import type { Roster } from './roster.ts';
 
 /** Everybody listens to it: something may have to be done, or stopped. */
 export const wakeSubject = 'work.wake';
+const wakeDelayMs = 5;
 
 interface Deps {
   connection: NatsConnection;
@@ -107,15 +108,22 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   }
 
   // Whatever may give a worker something to do, or to stop, wakes them: dispatch takes milliseconds.
+  let waking: NodeJS.Timeout | undefined;
   const stopListening = ledger.onApplied(({ stored, head }) => {
     if (stored.aggregate !== taskAggregate.name) return;
     const task = head.state as TaskState;
-    if (task.status !== 'running' || task.requested !== 'none') connection.publish(wakeSubject);
+    if (task.status === 'running' && task.requested === 'none') return;
+    // A burst of submissions is one call.
+    waking ??= setTimeout(() => {
+      waking = undefined;
+      connection.publish(wakeSubject);
+    }, wakeDelayMs);
   });
 
   return {
     async stop() {
       clearInterval(timer);
+      clearTimeout(waking);
       stopListening();
       for (const subscription of subscriptions) subscription.unsubscribe();
       await Promise.allSettled(underWay);
