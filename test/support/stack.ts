@@ -1,0 +1,117 @@
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Test } from 'tap';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
+import { dataPaths } from '../../core/config.ts';
+import { connectNats } from '../../core/nats.ts';
+import { freePort, startNats, type TestNats } from './nats.ts';
+import { makeFolder, makeRepository, type Files } from './repository.ts';
+import { createServiceProcess, type ServiceProcess } from './service-process.ts';
+
+export type ServiceName = 'gateway' | 'guardian' | 'agent';
+
+/** Where a stepping trainer may kill itself; `step` counts from 0, which only `loading` has. */
+export interface TrainerDeath {
+  point: 'loading' | 'step' | 'saving' | 'saved' | 'told' | 'result' | 'end';
+  step: number;
+}
+
+/** The whole service on one machine: real processes with short times, and a repository to train on. */
+export interface Stack {
+  readonly nats: TestNats;
+  readonly gateway: ServiceProcess;
+  readonly guardian: ServiceProcess;
+  readonly agent: ServiceProcess;
+  readonly url: string;
+  readonly dataDir: string;
+  readonly repository: string;
+  readonly blobs: BlobStore;
+  /** The test's own connection to NATS. */
+  readonly connection: NatsConnection;
+  /** The next trainer that gets there kills itself. */
+  trainerDies(death: TrainerDeath): Promise<void>;
+  /** Whether the last order to die was carried out. */
+  trainerDied(): Promise<boolean>;
+  /** What the processes wrote last. */
+  logs(): string;
+}
+
+export interface StackOptions {
+  /** Instead of the stepping trainer. */
+  python?: string;
+  env?: NodeJS.ProcessEnv;
+  files?: Files;
+}
+
+const root = join(import.meta.dirname, '../..');
+
+/** Starts everything and resolves when all is ready. All of it is gone with the test. */
+export async function startStack(t: Pick<Test, 'teardown'>, options: StackOptions = {}): Promise<Stack> {
+  const folder = await makeFolder(t);
+  const repository = await makeRepository(t, options.files ?? smallProject(), join(folder, 'projects', 'toy'));
+  const trainerDir = join(folder, 'trainer');
+  await mkdir(trainerDir);
+  const nats = await startNats(t);
+  const port = await freePort();
+  const dataDir = join(folder, 'data');
+  const env = {
+    ...withoutSettings(process.env),
+    STEPPING_TRAINER_DIR: trainerDir,
+    // Processes are started a hundred times here: what one has compiled the next one takes.
+    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    FORGE_PORT: String(port),
+    FORGE_DATA_DIR: dataDir,
+    FORGE_PROJECT_ROOTS: dirname(repository),
+    FORGE_NATS_URL: nats.url,
+    FORGE_PYTHON: options.python ?? (await steppingPython(folder)),
+    FORGE_BEAT_MS: '100',
+    FORGE_FENCE_MS: '600',
+    FORGE_LOSS_MS: '1500',
+    // Nothing listens there: only training matters here.
+    FORGE_INFERENCE: 'http://127.0.0.1:9',
+    OLLAMA_HOST: 'http://127.0.0.1:9',
+    ...options.env,
+  };
+  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [join(root, name, 'main.ts')], env));
+  const [gateway, guardian, agent] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
+  t.teardown(() => Promise.all(services.map((service) => service.stop())));
+  const connection = await connectNats(nats.url, 'fault-test');
+  t.teardown(() => connection.close());
+  await Promise.all(services.map((service) => service.ready()));
+  return {
+    nats, gateway, guardian, agent, dataDir, repository, connection,
+    url: `http://127.0.0.1:${port}`,
+    blobs: createFileBlobStore(dataPaths(dataDir).blobs),
+    trainerDies: (death) => writeFile(join(trainerDir, 'die'), JSON.stringify(death)),
+    async trainerDied() {
+      const waiting = await readFile(join(trainerDir, 'die')).then(() => true, () => false);
+      await rm(join(trainerDir, 'die'), { force: true });
+      return !waiting;
+    },
+    logs: () => services.map((service) => `=== ${service.name}\n${service.log}`).join('\n'),
+  };
+}
+
+/** An executable that is called like Python with the trainer's package, and is the stepping trainer. */
+async function steppingPython(folder: string): Promise<string> {
+  const path = join(folder, 'python');
+  await writeFile(path, `#!/bin/sh\nexec '${process.execPath}' '${join(import.meta.dirname, 'stepping-trainer.mjs')}' "$@"\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FORGE_')));
+}
+
+/** Enough text files, unlike each other, that some are held out. */
+function smallProject(): Record<string, string> {
+  return Object.fromEntries(
+    Array.from({ length: 24 }, (_, number) => {
+      const lines = Array.from({ length: 24 }, (_line, line) => `export const value${number}_${line} = ${number * 131 + line * 17}; // number ${line} of module ${number}`);
+      return [`src/module-${number}.js`, `${lines.join('\n')}\n`];
+    }),
+  );
+}
