@@ -75,7 +75,8 @@ async function pin(folder: string, field: string, roots: readonly Root[], timeou
 function pinned(head: Awaited<ReturnType<typeof readHead>>, folder: string, field: string, roots: readonly Root[]): Source {
   switch (head.kind) {
     case 'repository':
-      if (!head.gitDirs.every((dir) => isInRoots(dir, roots))) {
+      // A root itself was named by whoever runs the service, wherever its git directory lies (as of a linked working tree).
+      if (!roots.some((root) => root.real === folder) && !head.gitDirs.every((dir) => isInRoots(dir, roots))) {
         throw invalid(field, `the git directory of ${folder} lies outside the project roots; add its folder to FORGE_PROJECT_ROOTS`);
       }
       return { repository: folder, commit: head.commit };

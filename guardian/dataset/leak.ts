@@ -20,6 +20,8 @@ export interface LeakFinder {
 
 export function createLeakFinder(): LeakFinder {
   const windows = new Map<string, boolean>();
+  /** First lines of windows: most lines of training files are none, and need no hash. */
+  const firstLines = new Set<string>();
   /** Answers shorter than a window are compared whole. */
   const sizes = new Set<number>();
 
@@ -30,12 +32,13 @@ export function createLeakFinder(): LeakFinder {
     add(answer) {
       const solid = solidLines(answer);
       sizes.add(sizeFor(solid));
+      for (const line of solid) firstLines.add(line);
       for (const key of keys(solid, sizeFor(solid))) windows.set(key, false);
     },
     see(lines) {
       const solid = solidLines(lines);
       for (const size of sizes) {
-        for (const key of keys(solid, size)) if (windows.has(key)) windows.set(key, true);
+        for (const key of keys(solid, size, firstLines)) if (windows.has(key)) windows.set(key, true);
       }
     },
     leaked(answer) {
@@ -51,9 +54,9 @@ export function createLeakFinder(): LeakFinder {
   };
 }
 
-/** One hash for each run of `size` lines. */
-function* keys(solid: readonly string[], size: number): Generator<string> {
+/** One hash for each run of `size` lines, that begins with one of `first` where that is given. */
+function* keys(solid: readonly string[], size: number, first?: ReadonlySet<string>): Generator<string> {
   for (let start = 0; size > 0 && start + size <= solid.length; start += 1) {
-    yield hash('sha1', solid.slice(start, start + size).join('\n'), 'base64');
+    if (first === undefined || first.has(solid[start]!)) yield hash('sha1', solid.slice(start, start + size).join('\n'), 'base64');
   }
 }

@@ -140,6 +140,7 @@ t.test('a git directory outside the roots is not read through a folder inside', 
     const refused = await refusal(resolve('', name, [root]));
     t.equal(refused.code, 'invalid_argument');
     t.match(refused.message, /git directory .* outside the project roots/, name);
+    t.equal((await resolve('', '.', [join(root, name)])).repository, join(root, name), 'but a root itself may be one');
   }
 });
 
