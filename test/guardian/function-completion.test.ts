@@ -93,7 +93,7 @@ t.test('python: decorators and docstrings are shown, bodies end by indentation',
 
         self.is_open = True
 
-    def stub(self): ...
+    def short(self): ...
 
     def text(self):
         return """
