@@ -2,6 +2,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse }
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Connection } from './connection.ts';
+import { discard } from './discard.ts';
 import { requestIdFrom } from './call-context.ts';
 import type { PortLimits } from './limits.ts';
 
@@ -55,7 +56,7 @@ export function createHttp1(deps: Http1Deps): Http1Side {
       call.lingers();
       request.once('end', () => call.ended());
       request.once('close', () => call.ended());
-      request.resume();
+      discard(request);
     });
     deps.handle(request, response);
   });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
+import { discard } from './discard.ts';
 import type { PortLimits } from './limits.ts';
 
 export interface Http2Deps {
@@ -48,11 +49,12 @@ export function createHttp2(deps: Http2Deps): Http2Side {
       complete = true;
       call.bodyEnded();
     });
-    // As in HTTP/1.1, the rest of a body that nobody wants is dropped for a while.
+    // As in HTTP/1.1, the rest of a body that nobody wants is dropped for a while. To reset the stream at once, which
+    // HTTP/2 allows, would make clients miss the answer (tried with connect-node).
     stream.once('finish', () => {
       if (complete) return;
       call.lingers();
-      stream.resume();
+      discard(request);
     });
     stream.once('close', () => call.ended());
     // The compatibility objects are close enough to those of HTTP/1.1 for what the lanes do with them.

@@ -8,6 +8,7 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
+import { plainGrpcMessage } from './grpc-message.ts';
 import { addHealth, type HealthProbe } from './health.ts';
 import { addReflection } from './reflection.ts';
 import { mountServices, requestIdKey } from './services.ts';
@@ -53,8 +54,10 @@ export function createRpc(deps: RpcDeps): RpcLane {
     async handle(request, response, path, requestId) {
       const values = createContextValues().set(requestIdKey, requestId);
       try {
-        const answer = await handlers.get(path)!(universalRequestFromNodeRequest(request, response, undefined, values));
-        await universalResponseToNodeResponse(answer, response);
+        // A handler that has read enough must not destroy the request: the port still drops what is left of its body.
+        const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+        const answer = await handlers.get(path)!({ ...universalRequestFromNodeRequest(request, response, undefined, values), body });
+        await universalResponseToNodeResponse(plainGrpcMessage(answer), response);
       } catch (error) {
         const { code } = ConnectError.from(error);
         // The client went away, which is its right.

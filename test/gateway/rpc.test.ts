@@ -10,7 +10,7 @@ import { jobId, startPort } from './services.ts';
 
 t.setTimeout(30_000);
 
-const { url, server, probe } = await startPort();
+const { url, server, probe } = await startPort({ limits: { lingerMs: 100 } });
 t.teardown(() => server.stop());
 
 const transports: Record<string, (baseUrl: string) => Transport> = {
