@@ -28,6 +28,8 @@ export interface Link {
   /** @throws NoAnswer when there is no responder, no answer in time, no connection, or the signal aborts */
   request(subject: string, data: Uint8Array, timeoutMs: number, signal?: AbortSignal): Promise<Uint8Array>;
   nudge(): void;
+  /** A gateway has just started: the one that was asked may have died with the answer, so each request fails now and is made again. */
+  renew(): void;
   stop(): void;
 }
 
@@ -43,11 +45,14 @@ export function createLink(nats: NatsConnection, workerId: string): Link {
     nudges += 1;
     for (const listener of [...listeners]) listener();
   };
+  const failAll = (why: string): void => {
+    for (const fail of [...broken]) fail(new NoAnswer(why));
+  };
   const follow = async (): Promise<void> => {
     for await (const status of nats.status()) {
       if (status.type === 'disconnect') {
         connected = false;
-        for (const fail of [...broken]) fail(new NoAnswer('the connection to NATS broke'));
+        failAll('the connection to NATS broke');
       } else if (status.type === 'reconnect') {
         connected = true;
         nudge();
@@ -109,6 +114,11 @@ export function createLink(nats: NatsConnection, workerId: string): Link {
       }
     },
     nudge,
+    renew() {
+      // First the count, so that whoever sees its request fail knows that trying again at once makes sense.
+      nudge();
+      failAll('a gateway has started; the answer may be lost');
+    },
     stop: () => stopping.abort(),
   };
 }

@@ -116,7 +116,8 @@ export function createWorker(deps: WorkerDeps): Worker {
       await rm(workRoot, { recursive: true, force: true });
       await mkdir(workRoot, { recursive: true });
       await replay();
-      const wake = nats.subscribe('work.wake', { callback: () => link.nudge() });
+      // A wake-up that says something says that a gateway has started.
+      const wake = nats.subscribe('work.wake', { callback: (_error, message) => (message.data.length > 0 ? link.renew() : link.nudge()) });
       const beat = startBeat({
         link, bootId, info, logger,
         beatMs: settings.beatMs,

@@ -90,6 +90,8 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
     }),
   );
   const timer = setInterval(() => connection.publish(ownSubject), config.beatMs);
+  // An answer that a gateway took into its death is not waited for until it is late: whoever waits asks again now.
+  connection.publish(wakeSubject, 'gateway');
 
   function lose(key: string): void {
     const { taskId, attempt } = parseKey(key);
