@@ -10,11 +10,11 @@ interface Trained {
   made: { step: number; pid: number }[];
 }
 
-/** The file that the stepping trainer left in the adapter of a completed job. */
-export async function trainedState(blobs: BlobStore, history: readonly StoredEnvelope[], jobId: string): Promise<Trained> {
+/** What the stepping trainer left in the adapter of a job; undefined when the job did not complete. */
+export async function trainedState(blobs: BlobStore, history: readonly StoredEnvelope[], jobId: string): Promise<Trained | undefined> {
   const completed = history.filter((stored) => stored.id === jobId).flatMap((stored) => stored.envelope.events).find((event) => event.kind.case === 'taskCompleted')?.kind;
   const result = completed?.case === 'taskCompleted' ? completed.value.result?.kind : undefined;
-  if (result?.case !== 'train') throw new Error(`${jobId} has no training's result`);
+  if (result?.case !== 'train') return undefined;
   const file = (await readTree(blobs, result.value.adapterDigest)).files.find((candidate) => candidate.path === 'state.json');
   const chunks: Uint8Array[] = [];
   for await (const chunk of blobs.read(file!.digest)) chunks.push(chunk);

@@ -44,12 +44,18 @@ export async function startFaultRun(t: Test): Promise<FaultRun> {
       for (const jobId of client.told.acknowledged.values()) {
         if (kept.includes(jobId)) continue;
         kept.push(jobId);
-        problems.push(...checkTrained(await trainedState(stack.blobs, history, jobId), steps).map((problem) => `${jobId}: ${problem}`));
+        const trained = await trainedState(stack.blobs, history, jobId);
+        problems.push(...(trained === undefined ? ['it has no result'] : checkTrained(trained, steps)).map((problem) => `${jobId}: ${problem}`));
       }
-      t.same(problems, [], what);
+      if (!t.same(problems, [], what)) t.comment(history.map(describe).join('\n'));
       return history;
     },
   };
+}
+
+function describe({ sequence, id, envelope }: StoredEnvelope): string {
+  const events = envelope.events.map(({ kind }) => `${kind.case}${kind.case === 'attemptEnded' ? ` (${kind.value.code}: ${kind.value.reason.slice(0, 200)})` : ''}`);
+  return `${sequence} ${id} ${envelope.actor}: ${events.join(', ')}`;
 }
 
 async function listAll(client: JobClient): Promise<unknown[]> {
