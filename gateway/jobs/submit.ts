@@ -43,7 +43,7 @@ export async function submit(deps: SubmitDeps, request: CreateFineTuneRequest, c
       if ((await ledger.refresh(taskAggregate, jobId)).idempotencySha256 === key) return accepted(jobId);
     }
   }
-  const source = await deps.resolve({ projectName: project, projectPath: pathOf(request) });
+  const source = await resolveSource(deps, project, request);
   const taskSpec = create(TaskSpecSchema, {
     kind: { case: 'train', value: { ...spec, source: { case: 'extract', value: { ...source, seed: hyperparameters.seed } } } },
   });
@@ -63,6 +63,16 @@ export async function submit(deps: SubmitDeps, request: CreateFineTuneRequest, c
     }
   }
   throw new ForgeError('version_conflict', 'no free job id could be had: try again');
+}
+
+/** The guardian knows one path; an error names the field that the client gave it in. */
+async function resolveSource({ resolve }: SubmitDeps, projectName: string, request: CreateFineTuneRequest) {
+  try {
+    return await resolve({ projectName, projectPath: pathOf(request) });
+  } catch (error) {
+    if (request.trainingFile === undefined || !isForgeError(error) || error.field !== 'project_path') throw error;
+    throw new ForgeError(error.code, error.message.replaceAll('project_path', 'training_file'), { field: 'training_file', cause: error });
+  }
 }
 
 /** @returns false when the id is another job's */

@@ -72,6 +72,7 @@ t.test('bad input is told by its field, and creates nothing', async (t) => {
     ['a path outside', { ...request, project_path: '/etc' }, 400, /project_path/],
     ['a path with a dash first', { ...request, project_path: '-x' }, 400, /project_path/],
     ['two sources', { ...request, project_path: '.', training_file: 'x.jsonl' }, 400, /training_file/],
+    ['a training file that is not there', { ...request, training_file: 'none.jsonl' }, 404, /training_file/],
     ['a training file of another kind', { ...request, training_file: 'x.csv' }, 400, /training_file/],
     ['a project that is nowhere', { project_name: 'nowhere' }, 404, /nowhere/],
     ['a base model that climbs', { ...request, base_model: '../x' }, 400, /base_model/],
