@@ -84,7 +84,9 @@ def load_tokenizer(directory: Path) -> Any:
 def load_model(directory: Path, dtype: Any, device: Any, quantization: str = "none") -> Any:
     """The causal language model on `device`, in `dtype`, its weights held in 4 or 8 bits when asked (CUDA only)."""
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if quantization == "none":
         return AutoModelForCausalLM.from_pretrained(directory, **options).to(device)

@@ -21,7 +21,7 @@ from .pretraining_data import blocks
 from .starter_tokenizer import CONTEXT_LENGTH, VOCABULARY, train_pieces, write_tokenizer
 
 WIDTH, LAYERS, HEAD_WIDTH = 192, 4, 32
-BATCH_ROWS, ROW_TOKENS = 4, 256
+BATCH_ROWS, ROW_TOKENS = 8, 256
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
 WARMUP_STEPS = 20
 REPORT_EVERY_SECONDS = 1.0
