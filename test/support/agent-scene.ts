@@ -11,9 +11,10 @@ import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { connectNats } from '../../core/nats.ts';
 import type { Worker } from '../../core/worker/worker.ts';
-import { createAgent } from '../../gpu-agent/agent.ts';
+import { createAgent, nodeModules } from '../../gpu-agent/agent.ts';
 import { defaultTrainerSettings, type TrainerSettings } from '../../gpu-agent/deps.ts';
 import { describeHost } from '../../gpu-agent/host/inventory.ts';
+import { findLlamaTools } from '../../gpu-agent/llama-tools.ts';
 import { startNats, type TestNats } from './nats.ts';
 import { createWorkerGateway, type WorkerGateway } from './worker-gateway.ts';
 
@@ -27,8 +28,23 @@ export interface AgentScene {
   base: string;
   /** A dataset whose first row tells the scripted trainer what to do. @returns its tree's digest */
   dataset(script: Record<string, unknown>): Promise<string>;
-  agent(options?: { trainer?: Partial<TrainerSettings>; fenceMs?: number }): Promise<Worker>;
+  /** `real`: with the Python trainer, its llama.cpp, and a starter model of a few seconds. */
+  agent(options?: { trainer?: Partial<TrainerSettings>; fenceMs?: number; real?: boolean }): Promise<Worker>;
   train(taskId: string, datasetDigest: string, inputs?: Record<string, unknown>, attempt?: number): void;
+}
+
+const scripted: TrainerSettings = {
+  ...defaultTrainerSettings, python: process.execPath, threads: 1,
+  commandLine: (command, file) => ({ command: process.execPath, args: [scriptedTrainer, command, '--config', file] }),
+};
+
+async function realTrainer() {
+  const python = join(nodeModules, '../.venv/bin/python');
+  return {
+    trainer: { ...defaultTrainerSettings, python, threads: 2 },
+    starter: { seconds: 3, corpus: async () => [join(nodeModules, 'undici')] },
+    tools: await findLlamaTools(nodeModules, python),
+  };
 }
 
 /** A nats-server, a small gateway, blobs and an agent whose trainer is the scripted one; all gone with the test. */
@@ -61,13 +77,8 @@ export async function agentScene(t: Pick<Test, 'teardown'>): Promise<AgentScene>
         nats, workerId: 'local', dataDir,
         info: describeHost([]),
         settings: { beatMs: 50, fenceMs: options.fenceMs ?? 10_000 },
-        trainer: {
-          ...defaultTrainerSettings, python: process.execPath, threads: 1,
-          commandLine: (command, file) => ({ command: process.execPath, args: [scriptedTrainer, command, '--config', file] }),
-          ...options.trainer,
-        },
-        starter: { seconds: 1, corpus: async () => [base] },
-        tools: { libraryDir: base, converterDir: base },
+        ...(options.real === true ? await realTrainer() : { trainer: scripted, starter: { seconds: 1, corpus: async () => [base] }, tools: { libraryDir: base, converterDir: base } }),
+        ...(options.trainer === undefined ? {} : { trainer: { ...scripted, ...options.trainer } }),
         logger: silentLogger,
       });
       agents.push(agent);
