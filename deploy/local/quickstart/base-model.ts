@@ -45,7 +45,7 @@ export async function whyHubIsAway(model: string, env: NodeJS.ProcessEnv): Promi
     return response.ok ? undefined : `${url.host} answers ${response.status}`;
   } catch (error) {
     const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-    return (error as Error).name === 'TimeoutError' ? `${url.host} does not answer within ${hubTimeoutMs / 1000} s` : `${url.host}: ${cause?.code ?? (error as Error).message}`;
+    return (error as Error).name === 'TimeoutError' ? `${url.host} does not answer within ${hubTimeoutMs / 1000} s` : `${url.host}: ${cause?.code ?? cause?.message ?? (error as Error).message}`;
   }
 }
 

@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import t from 'tap';
+import { loadConfig, settings } from '../../core/config.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const known = settings.map((setting) => setting.key).sort();
+const processes = ['gateway/main.ts', 'guardian/main.ts', 'gpu-agent/main.ts', 'nats-server'];
+
+/** Python's parser, since no YAML parser for Node is among the project's own packages. */
+function parseYaml(path: string): { services: Record<string, { command: string[]; environment: Record<string, string> }> } {
+  const script = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))';
+  return JSON.parse(execFileSync(join(root, '.venv/bin/python'), ['-c', script, join(root, path)], { encoding: 'utf8' })) as ReturnType<typeof parseYaml>;
+}
+
+t.test('README has each setting once, with its default', async (t) => {
+  const rows = [...read('README.md').matchAll(/^\| `([A-Z_]+)` \| `([^`]+)` \| .+ \|$/gm)].map((row) => ({ key: row[1]!, default: row[2]! }));
+  t.same(rows.map((row) => row.key).sort(), known);
+  for (const row of rows) t.equal(row.default, settings.find((setting) => setting.key === row.key)?.default, row.key);
+});
+
+t.test('the file of settings for systemd names each one, and loads', async (t) => {
+  const values = Object.fromEntries(read('deploy/systemd/ai-forge.env').split('\n').filter((line) => line !== '' && !line.startsWith('#')).map((line) => {
+    const at = line.indexOf('=');
+    return [line.slice(0, at), line.slice(at + 1)];
+  }));
+  t.same(Object.keys(values).sort(), known);
+  t.match(loadConfig(values), { host: '127.0.0.1', dataDir: '/var/lib/ai-forge' });
+});
+
+t.test('compose gives each process each setting, and all load', async (t) => {
+  const { services } = parseYaml('deploy/compose/compose.yaml');
+  t.equal(Object.keys(services).length, processes.length);
+  for (const process of processes) t.ok(Object.values(services).some(({ command }) => command.join(' ').includes(process)), process);
+  for (const [name, { environment }] of Object.entries(services)) {
+    t.same(Object.keys(environment).sort(), known, name);
+    const values = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, value.replace(/^\$\{[A-Z_]+:-(.*)\}$/, '$1')]));
+    t.equal(loadConfig(values).host, '127.0.0.1', name);
+  }
+});
+
+t.test('there is a unit for each process, all in the target, and systemd finds nothing wrong', async (t) => {
+  const units = globSync('deploy/systemd/ai-forge-*.service', { cwd: root });
+  for (const process of processes) t.equal(units.filter((unit) => read(unit).match(/^ExecStart=(.*)$/m)?.[1]?.includes(process)).length, 1, process);
+  const wanted = /^Wants=(.*)$/m.exec(read('deploy/systemd/ai-forge.target'))?.[1]?.split(' ');
+  t.same(wanted?.sort(), units.map((unit) => basename(unit)).sort());
+  for (const unit of units) t.match(read(unit), /^NoNewPrivileges=yes$[^]*^ProtectSystem=strict$/m, unit);
+});
+
+let analyze = true;
+try { execFileSync('systemd-analyze', ['--version'], { stdio: 'ignore' }); } catch { analyze = false; }
+t.test('systemd-analyze verify', { skip: analyze ? false : 'no systemd-analyze here' }, async (t) => {
+  const dir = t.testdir();
+  mkdirSync(dir, { recursive: true });
+  const files = globSync('deploy/systemd/ai-forge*.{service,target}', { cwd: root }).map((file) => {
+    const copy = join(dir, basename(file));
+    // Programs have to be where the unit says, so it is pointed to this checkout.
+    writeFileSync(copy, read(file).replaceAll('/opt/ai-forge', root));
+    return copy;
+  });
+  const said = execFileSync('systemd-analyze', ['verify', '--man=no', ...files], { encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'pipe'] });
+  t.equal(said, '');
+});

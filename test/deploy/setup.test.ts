@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { findNatsServer } from '../../deploy/local/nats-server.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const setup = join(root, 'deploy/local/setup.mjs');
+const { fromPipConfig } = await import(join(root, 'deploy/local/setup/package-index.mjs')) as { fromPipConfig(text: string): Record<string, string> };
+
+t.test('set-up of what is there is quick and silent', async (t) => {
+  const begin = performance.now();
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [setup, '--for', 'test']);
+  t.equal(stdout + stderr, '');
+  // A second on an idle machine; this one runs other tests too.
+  t.ok(performance.now() - begin < 5_000, `${performance.now() - begin} ms`);
+});
+
+t.test('a wrong purpose is told', async (t) => {
+  await t.rejects(promisify(execFile)(process.execPath, [setup, '--for', 'fun']), { code: 1, stderr: /usage: .*start\|quickstart\|test/ });
+});
+
+t.test('without git or Python it says what to install', async (t) => {
+  const dir = t.testdir({ bin: {} });
+  const env = { PATH: join(dir, 'bin') };
+  await t.rejects(promisify(execFile)(process.execPath, [setup, '--for', 'start'], { env }), { code: 1, stderr: /git is needed/ });
+});
+
+t.test('what pip is told, uv is told: later sections win, and what is not there is not set', (t) => {
+  t.same(fromPipConfig([
+    "global.index-url='https://mirror.example/simple'",
+    "global.timeout='60'",
+    "install.index-url='https://install.example/simple'",
+    ":env:.cert='/etc/ca.pem'",
+    ":env:.find-links='/wheels /more'",
+    "global.trusted-host='mirror.example'",
+    "freeze.timeout='1'",
+  ].join('\n')), {
+    UV_DEFAULT_INDEX: 'https://install.example/simple',
+    UV_HTTP_TIMEOUT: '60',
+    SSL_CERT_FILE: '/etc/ca.pem',
+    UV_FIND_LINKS: '/wheels,/more',
+    UV_INSECURE_HOST: 'mirror.example',
+  });
+  t.same(fromPipConfig(''), {});
+  t.end();
+});
+
+t.test('nats-server on PATH is taken when it is new enough', (t) => {
+  const dir = t.testdir();
+  const fake = (name: string, version: string): string => {
+    mkdirSync(join(dir, name));
+    writeFileSync(join(dir, name, 'nats-server'), `#!/bin/sh\necho "nats-server: v${version}"\n`, { mode: 0o755 });
+    return join(dir, name);
+  };
+  const [old, recent] = [fake('old', '2.10.22'), fake('recent', '2.12.0')];
+  t.match(findNatsServer(root, recent), { command: join(recent, 'nats-server'), version: '2.12.0' });
+  t.match(findNatsServer(root, `${old}:${recent}`), { version: '2.12.0' });
+  t.match(findNatsServer(root, old).command, join(root, '.venv'), 'an old one is passed over');
+  t.throws(() => findNatsServer(dir, old), /2\.12 or newer is needed.*old.*2\.10\.22/);
+  t.end();
+});
