@@ -5,6 +5,7 @@ import { ForgeError } from '../../core/errors.ts';
 import { sendError, sendJson } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
+import { refuseUnknownRpc } from '../rpc/unknown.ts';
 import { requestIdFrom } from './call-context.ts';
 import { allowOrigin } from './cors.ts';
 import { errorStatus } from './error-status.ts';
@@ -38,6 +39,7 @@ export function createDispatch(deps: DispatchDeps): {
     if (deps.raw.some((handler) => handler(request, response, url))) return;
     const path = url.pathname;
     if (deps.rpc.find(path) !== undefined) return void deps.rpc.handle(request, response, path, requestId);
+    if (refuseUnknownRpc(request, response, path)) return;
     void deps.rest.handle(request, response, url, requestId);
   };
   return {
