@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { loadConfig } from '../core/config.ts';
+import { endOnSignal, runMain } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
 import { connectNats } from '../core/nats.ts';
 import { createAgent, nodeModules } from './agent.ts';
@@ -8,15 +10,16 @@ import { queryGpus } from './host/nvidia-smi.ts';
 import { findLlamaTools } from './llama-tools.ts';
 import { starterCorpus } from './starter-corpus.ts';
 
-/** How long a shutdown may take in all: trainers save, are given back, and the reports are answered. */
-const shutdownMs = 7_000;
-/** What is left after the drain's deadline to end what still runs. */
-const forceMs = 800;
+/** How long trainers have to save and be given back when the daemon is shut down; then what still runs is ended. */
+const drainMs = 6_500;
 /** A daemon that is busy for a moment is no dead one, however short a test sets its times. */
 const minGuardMs = 2_000;
+/** What pre-training the starter model may take, once for a data directory. */
+const starterSeconds = 60;
 
 const logger = createLogger('agent');
-try {
+
+async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const nats = await connectNats(config.natsUrl, `agent-${config.workerId}`, `_INBOX.${config.workerId}`);
   const agent = createAgent({
@@ -26,32 +29,25 @@ try {
     info: describeHost(await queryGpus()),
     settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
     trainer: { ...defaultTrainerSettings, guardMs: Math.max(minGuardMs, config.fenceMs), python: config.python, threads: config.threads },
-    starter: { seconds: 60, corpus: () => starterCorpus(nodeModules, config.python) },
+    starter: { seconds: starterSeconds, corpus: () => starterCorpus(nodeModules, config.python) },
     tools: await findLlamaTools(nodeModules, config.python),
     logger,
   });
-
-  let signals = 0;
-  const onSignal = (name: NodeJS.Signals): void => {
-    signals += 1;
-    // The guards see the end of this process, and end the trainers.
-    if (signals > 1) process.exit(1);
-    logger.info(`${name}: draining; a second signal forces the end`);
-    void shutDown();
-  };
-  const shutDown = async (): Promise<void> => {
-    setTimeout(() => process.exit(1), shutdownMs).unref();
-    const drained = await Promise.race([agent.drain().then(() => true), new Promise<boolean>((resolve) => setTimeout(() => resolve(false), shutdownMs - forceMs))]);
+  // An end that is forced leaves the trainers to their guards, which see it.
+  endOnSignal(async () => {
+    const drained = await Promise.race([agent.drain().then(() => true), setTimeout(drainMs, false)]);
     if (!drained) logger.warn('not all attempts could be given back in time; the next start does it');
     await agent.stop();
     await nats.close();
-    process.exit(0);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  }, logger);
+  void nats.closed().then((error) => {
+    // It reconnects for ever, so an error here is one that no waiting mends, such as refused credentials.
+    if (error === undefined) return;
+    logger.error('NATS has closed the connection for good', { error });
+    process.exit(1);
+  });
   await agent.start();
   process.stdout.write('ready\n');
-} catch (error) {
-  logger.error('could not start', { error: error instanceof Error ? error.message : error });
-  process.exitCode = 1;
 }
+
+runMain(main, logger);

@@ -7,7 +7,7 @@ import type { Logger } from '../logger.ts';
 import { backOffMs, NoAnswer, type Link } from './link.ts';
 
 /** A gateway may wait for its projection before it answers. A broken connection ends the wait sooner. */
-const answerMs = 10_000;
+const answerMs = 5_000;
 /** Only a safety net for a wake-up that got lost. */
 const pollMs = 15_000;
 /** Shortest time between two asks that find nothing: a flood of wake-ups is no flood of asks. */
@@ -55,11 +55,15 @@ async function askUntilAnswered(options: AskOptions): Promise<{ assignment: Assi
   };
   draining.addEventListener('abort', onDrain, { once: true });
   try {
-    for (let tries = 0; !giveUp.signal.aborted && !link.stopped.aborted; tries++) {
+    let tries = 0;
+    while (!giveUp.signal.aborted && !link.stopped.aborted) {
+      const { renewals } = link;
       const sentAt = performance.now();
       const answer = await askOnce(options, request, giveUp.signal);
       if (answer !== undefined) return { assignment: answer.assignment, sentAt };
-      await link.nudged(backOffMs(tries), giveUp.signal);
+      // The gateway that was asked may have started an attempt and died: until it is asked again, nobody runs that.
+      if (link.renewals !== renewals) tries = 0;
+      else await link.nudged(backOffMs(tries++), giveUp.signal);
     }
     return undefined;
   } finally {

@@ -107,7 +107,7 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
 
   const done = conclude()
     .catch((error: unknown) => logger.error('an attempt could not be concluded', { ...ref, error }))
-    .finally(() => rm(options.workDir, { recursive: true, force: true }).catch((error: unknown) => logger.warn('a work folder stays behind', { ...ref, error })));
+    .finally(() => rm(options.workDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }).catch((error: unknown) => logger.warn('a work folder stays behind', { ...ref, error })));
 
   return {
     ref,

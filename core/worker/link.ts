@@ -21,6 +21,8 @@ export interface Link {
   readonly connected: boolean;
   /** Counts wake-ups and reconnects: one that came while a request was under way is not missed. */
   readonly nudges: number;
+  /** Counts gateways that started. */
+  readonly renewals: number;
   /** Calls back on each wake-up and reconnect. @returns the way to end it */
   onNudge(listener: () => void): () => void;
   /** Resolves with the next wake-up or reconnect, after `ms`, or when a signal aborts. */
@@ -40,6 +42,7 @@ export function createLink(nats: NatsConnection, workerId: string): Link {
   const broken = new Set<(error: Error) => void>();
   let connected = nats.info !== undefined && !nats.isClosed();
   let nudges = 0;
+  let renewals = 0;
 
   const nudge = (): void => {
     nudges += 1;
@@ -72,6 +75,9 @@ export function createLink(nats: NatsConnection, workerId: string): Link {
     },
     get nudges() {
       return nudges;
+    },
+    get renewals() {
+      return renewals;
     },
     onNudge(listener) {
       listeners.add(listener);
@@ -115,7 +121,8 @@ export function createLink(nats: NatsConnection, workerId: string): Link {
     },
     nudge,
     renew() {
-      // First the count, so that whoever sees its request fail knows that trying again at once makes sense.
+      // First the counts, so that whoever sees its request fail knows that trying again at once makes sense.
+      renewals += 1;
       nudge();
       failAll('a gateway has started; the answer may be lost');
     },

@@ -10,8 +10,8 @@ export type ReportBody = NonNullable<MessageInitShape<typeof ReportRequestSchema
 /** How an attempt's reporting ended. `unsent`: this process stops; what is spooled goes out at the next start. */
 export type ReportEnd = 'accepted' | 'refused' | 'unsent';
 
-/** A gateway may have to see a whole blob before it answers. A broken connection ends the wait sooner. */
-const answerMs = 30_000;
+/** A broken connection, or a gateway that starts, ends the wait sooner. */
+const answerMs = 5_000;
 
 /**
  * Reports of one attempt: numbered 1, 2, 3 …, spooled, then sent one at a time, each again and again until answered.
@@ -81,10 +81,12 @@ export function createReporter(options: ReporterOptions): Reporter {
       while (!over && !link.stopped.aborted) {
         const report = reports.find((candidate) => candidate.number > sent);
         if (report === undefined) return;
-        const seen = link.nudges;
+        const { nudges: seen, renewals } = link;
         const response = await deliver(report);
         if (over) return;
         if (response !== undefined && settle(report, response)) {
+          tries = 0;
+        } else if (link.renewals !== renewals) {
           tries = 0;
         } else {
           tries += 1;

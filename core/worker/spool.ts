@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, readFile, rm, truncate, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncDirectory } from '../sync-directory.ts';
 import { attemptKey, type AttemptRef } from './task-runner.ts';
 
 /** One numbered report as it goes over the wire. */
@@ -132,13 +133,4 @@ function parse(lines: Line[]): SpooledAttempt | undefined {
     else if ('ack' in line) attempt.acknowledged = Math.max(attempt.acknowledged, line.ack);
   }
   return attempt;
-}
-
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

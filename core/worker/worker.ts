@@ -113,7 +113,8 @@ export function createWorker(deps: WorkerDeps): Worker {
   const asks: Promise<void>[] = [];
   return {
     async start() {
-      await rm(workRoot, { recursive: true, force: true });
+      // A trainer of an earlier process may be about to be killed by its guard, and still write.
+      await rm(workRoot, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
       await mkdir(workRoot, { recursive: true });
       await replay();
       // A wake-up that says something says that a gateway has started.

@@ -18,7 +18,8 @@ export function createChildren(): Children {
       children.set(key, child);
       if (fenced.has(key)) child.stop();
       return () => {
-        if (children.get(key) === child) children.delete(key);
+        children.delete(key);
+        fenced.delete(key);
       };
     },
     fence(ref) {
