@@ -3,7 +3,7 @@ import { isForgeError } from '../../core/errors.ts';
 import { faultPoint } from '../../core/fault.ts';
 import type { AskRequest, AskResponseSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import type { Task } from '../../core/task/state.ts';
+import { nextAttempt, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { choose } from '../scheduler/choose.ts';
 import { inputsOf } from '../scheduler/inputs.ts';
@@ -24,7 +24,8 @@ export async function answerAsk(ledger: Ledger, workerId: string, request: AskRe
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
   for (const candidate of choose(tasks, request.kinds, lookup)) {
     try {
-      const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}`, actor: `worker:${workerId}`, time: Date.now() };
+      // An ask whose attempt was lost before the worker heard of it may start the next one.
+      const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };
       const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId } as const;
       const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta);
       faultPoint('gateway.ask.started');
