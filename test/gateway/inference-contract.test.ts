@@ -12,6 +12,8 @@ import { eventsOf, readStream, startLane } from '../support/chat-lane.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
 import { chatmlText, tokenIds, writeTinyExport } from '../support/tiny-model.ts';
 
+t.setTimeout(240_000);
+
 const alias = 'shop:latest';
 const model = 'shop:job_20260101_000000';
 const messages = [{ role: 'user', content: 'Explain x < y.' }];

@@ -8,6 +8,8 @@ import { gemma, llama3, mistral, qwen } from '../support/chat-templates.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
 import { chatml, writeTinyExport, type TinyOptions } from '../support/tiny-model.ts';
 
+t.setTimeout(240_000);
+
 t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
   const ollama = await startOllama(t);
   const backend = createOllamaBackend(ollama.url);

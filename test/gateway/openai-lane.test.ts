@@ -7,6 +7,8 @@ import { bodyLimitBytes } from '../../gateway/openai/request-body.ts';
 import { fixedDirectory, startLane } from '../support/chat-lane.ts';
 import { openAiModel, resolveModel } from '../../gateway/openai/models.ts';
 
+t.setTimeout(240_000);
+
 const messages = [{ role: 'user', content: 'Hi' }];
 
 /** A server that shows what reaches it: what an upstream answers is the test's. */

@@ -13,6 +13,8 @@ export interface EmbeddedBackend extends InferenceBackend {
   /** Puts a model in without loading it; its prompts are compared when it is loaded. */
   place(name: string, exported: ExportedModel): Promise<void>;
   readonly pid: number | undefined;
+  /** Where the engine listens; waits for a start that is under way. @throws ForgeError unavailable, cancelled */
+  url(signal: AbortSignal): Promise<string>;
 }
 
 export interface EmbeddedOptions {
@@ -38,6 +40,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     get pid() {
       return engine.pid;
     },
+    url: (signal) => engine.ready(signal),
     place: (name, exported) => placeModel(modelsDir, name, exported),
     available: async (signal) => engine.url !== undefined && answers(http, `${engine.url}/v1/models`, signal),
     models: () => listStored(modelsDir),
