@@ -47,13 +47,18 @@ t.test('the daemon is killed: so is the trainer, running or stopped', async (t) 
 
 t.test('the daemon hangs: the trainer is killed after the silence', async (t) => {
   const { process: started, pid } = await daemon(t, 300);
-  t.ok(processState(pid), 'ticks keep it alive');
+  t.ok(processState(pid));
   await untilState(started.pid!, (state) => state !== undefined);
   started.kill('SIGSTOP');
   await untilGone(pid);
   started.kill('SIGCONT');
   await new Promise((resolve) => started.once('exit', resolve));
   t.equal(started.exitCode, 0, 'the daemon learns of it when it goes on');
+});
+
+t.test('a daemon that ticks keeps its trainer, however long that takes', async (t) => {
+  const child = startChild({ command: process.execPath, args: ['-e', 'setTimeout(() => process.exit(5), 2500)'], cwd: process.cwd(), env: process.env, silenceMs: 1_000, onEvent() {}, onLog() {} });
+  t.match(await child.exited, { code: 5, signal: null });
 });
 
 t.test('the guard gets SIGTERM: it takes the trainer with it', async (t) => {
