@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, toJsonString } from '@bufbuild/protobuf';
 import { ForgeError, invalid, isForgeError } from '../../core/errors.ts';
+import { faultPoint } from '../../core/fault.ts';
 import { CreateFineTuneRequestSchema, JobStatus, type CreateFineTuneRequest } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { reservationAggregate } from '../../core/idempotency/reservation.ts';
@@ -114,5 +115,6 @@ function pathOf({ projectPath, trainingFile }: CreateFineTuneRequest): string {
 }
 
 function accepted(jobId: string) {
+  faultPoint('gateway.submit.answer');
   return { jobId, status: JobStatus.QUEUED, message: queuedMessage };
 }

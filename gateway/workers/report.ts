@@ -2,7 +2,6 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { hasTree } from '../../core/blobs/tree.ts';
 import { isForgeError } from '../../core/errors.ts';
-import { faultPoint } from '../../core/fault.ts';
 import type { TaskResult } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { ReportOutcome, RequestedStop, type ReportRequest, type ReportResponseSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -19,10 +18,8 @@ export async function answerReport(deps: { ledger: Ledger; blobs: BlobStore }, w
     for (const digest of treesOf(report)) {
       if (!(await hasTree(blobs, digest))) return { outcome: ReportOutcome.UNAVAILABLE, reason: `tree ${digest} is not whole in the blob store yet` };
     }
-    faultPoint('gateway.report.before');
     const meta = { commandId: `report:${report.taskId}:${report.attempt}:${report.number}`, actor: `worker:${workerId}`, time: Date.now() };
     const { state, changed } = await ledger.execute(taskAggregate, report.taskId, { type: 'report', workerId, report }, meta);
-    faultPoint('gateway.report.decided');
     return { outcome: changed ? ReportOutcome.ACCEPTED : ReportOutcome.DUPLICATE, requested: requestedOf(state) };
   } catch (error) {
     if (error instanceof ReportRefused) return { outcome: error.refusal === 'gap' ? ReportOutcome.GAP : ReportOutcome.REFUSED, reason: error.message };

@@ -4,6 +4,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import type { Config } from '../../core/config.ts';
+import { faultPoint } from '../../core/fault.ts';
 import {
   AskRequestSchema,
   AskResponseSchema,
@@ -63,7 +64,9 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
     };
     const handle = async (workerId: string, message: Msg): Promise<void> => {
       try {
-        message.respond(toBinary(output, create(output, await answer(workerId, fromBinary(input, message.data)))));
+        const decided = toBinary(output, create(output, await answer(workerId, fromBinary(input, message.data))));
+        faultPoint(`gateway.${verb}.answer`);
+        message.respond(decided);
       } catch (error) {
         // Without an answer the worker asks again.
         logger.warn(`a worker's ${verb} could not be answered`, { workerId, error: (error as Error).message });

@@ -4,7 +4,7 @@ import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { checkStream, readHistory } from './check-stream.ts';
 import { checkTrained, trainedState } from './check-training.ts';
 import { createJobClient, type JobClient } from './job-client.ts';
-import { startStack, type Stack } from './stack.ts';
+import { startStack, type Stack, type StackOptions } from './stack.ts';
 
 export const steps = 12;
 
@@ -19,8 +19,8 @@ export interface FaultRun {
   check(t: Test, what: string): Promise<StoredEnvelope[]>;
 }
 
-export async function startFaultRun(t: Test): Promise<FaultRun> {
-  const stack = await startStack(t);
+export async function startFaultRun(t: Test, options?: StackOptions): Promise<FaultRun> {
+  const stack = await startStack(t, options);
   const client = createJobClient(stack);
   const store = await createJetStreamStore(stack.connection);
   const kept: string[] = [];
