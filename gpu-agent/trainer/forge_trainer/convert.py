@@ -15,15 +15,21 @@ from .errors import TrainerError
 SCRIPT = "convert_hf_to_gguf.py"
 
 
+def require_converter(converter_dir: Path) -> Path:
+    """The converter's script. Raises TrainerError bad_config when it is not there."""
+    script = converter_dir / SCRIPT
+    if not script.is_file():
+        raise TrainerError("bad_config", f"converter_dir: no {SCRIPT} in {converter_dir}; run fetch_converter.py")
+    return script
+
+
 def convert_to_f16(converter_dir: Path, merged: Path, target: Path) -> None:
     """Writes `target` (GGUF, F16) from the merged model's directory.
 
     In this process, which has torch loaded already, and which takes the converter with it when it is ended. Raises
-    TrainerError bad_config when the converter is not there or does not know the model.
+    TrainerError bad_config when the converter does not know the model.
     """
-    script = converter_dir / SCRIPT
-    if not script.is_file():
-        raise TrainerError("bad_config", f"converter_dir: no {SCRIPT} in {converter_dir}; run fetch_converter.py")
+    script = require_converter(converter_dir)
     before = sys.argv
     sys.argv = [str(script), str(merged), "--outfile", str(target), "--outtype", "f16"]
     try:

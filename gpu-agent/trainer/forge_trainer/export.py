@@ -10,7 +10,7 @@ from typing import Any
 
 from .base_model import find_base_model, load_model, load_tokenizer
 from .configs import ExportConfig
-from .convert import convert_to_f16, read_metadata
+from .convert import convert_to_f16, read_metadata, require_converter
 from .device import settle_device
 from .digest import file_digest
 from .errors import TrainerError
@@ -32,6 +32,7 @@ def export(config: ExportConfig, events: EventStream) -> dict[str, Any]:
     adapter_dir, converter_dir = Path(config.adapter_dir), Path(config.converter_dir)
     if not (adapter_dir / "adapter_config.json").is_file():
         raise TrainerError("bad_config", f"adapter_dir: no adapter_config.json in {adapter_dir}")
+    require_converter(converter_dir)
     library = LlamaLibrary(Path(config.llama_library_dir))
     out = Path(config.output_dir)
     out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,104 @@
+"""Pause, cancel, SIGTERM and failures of the train command as the agent sees them: events and exit codes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Child, Recorder, train_here
+
+Start = Callable[[str, dict[str, Any]], Child]
+PAUSED, CANCELLED, FAILED = 75, 76, 1
+
+
+def long_run(train_config: dict[str, Any]) -> dict[str, Any]:
+    """More steps than any test waits for."""
+    return {**train_config, "use_pissa": True, "epochs": 1000}
+
+
+@pytest.mark.parametrize("how", ["command", "SIGTERM"])
+def test_a_paused_run_saves_ends_and_goes_on_as_if_nothing_was(
+    how: str, train_config: dict[str, Any], start: Start, make_recorder: Callable[[], Recorder]
+) -> None:
+    config = long_run(train_config)
+    child = start("train", config)
+    child.until("metrics")
+    child.until("metrics")
+    asked = time.monotonic()
+    if how == "command":
+        child.say("pause")
+    else:
+        child.process.send_signal(signal.SIGTERM)
+    assert child.end() == PAUSED, child.log.read_text()[-2000:]
+    assert time.monotonic() - asked < 30
+    *_, checkpoint, stopped = child.events
+    steps = [event for event in child.events if event["type"] == "metrics"]
+    assert checkpoint["type"] == "checkpoint" and stopped == {"type": "stopped", "step": steps[-1]["step"]}
+    assert checkpoint["step"] == steps[-1]["step"] and Path(checkpoint["path"]).is_dir()
+
+    if how == "command":
+        # The same 1,000 epochs, ended by a pause of their own: the losses go on where an undisturbed run's would.
+        reached = checkpoint["step"]
+        resumed = start("train", {**config, "resume_from": checkpoint["path"]})
+        first = resumed.until("metrics")
+        assert first["step"] == reached + 1 and first["tokens_seen"] > steps[-1]["tokens_seen"]
+        straight = start("train", {**config, "output_dir": config["output_dir"] + "-straight"})
+        while (event := straight.until("metrics"))["step"] <= reached:
+            pass
+        assert event["loss"] == first["loss"]
+        for one in (resumed, straight):
+            one.say("cancel")
+            assert one.end() == CANCELLED
+
+
+def test_cancel_ends_at_once_and_saves_nothing(train_config: dict[str, Any], start: Start) -> None:
+    child = start("train", long_run(train_config))
+    child.until("metrics")
+    child.say("cancel")
+    assert child.end() == CANCELLED
+    assert not any(event["type"] in ("checkpoint", "stopped", "result") for event in child.events)
+    assert not Path(train_config["output_dir"]).exists()
+
+
+def test_a_pause_before_the_first_step_says_so(train_config: dict[str, Any], start: Start) -> None:
+    child = start("train", long_run(train_config))
+    child.until("phase")
+    child.say("pause")
+    assert child.end() == PAUSED
+    assert child.events[-1] == {"type": "stopped", "step": 0}
+    assert not any(event["type"] == "checkpoint" for event in child.events)
+
+
+def test_failures_tell_their_code(train_config: dict[str, Any], start: Start, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{}\n")
+    child = start("train", {**train_config, "train_file": str(broken)})
+    assert child.end() == FAILED
+    assert child.events[-1]["type"] == "error" and child.events[-1]["code"] == "bad_dataset"
+    child = start("train", {**train_config, "rank": 0, "colour": "red"})
+    assert child.end() == FAILED
+    (error,) = child.events
+    assert error["code"] == "bad_config" and "rank" in error["message"] and "colour" in error["message"]
+
+
+def test_a_missing_base_model_and_a_hub_out_of_reach(
+    train_config: dict[str, Any], start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recorder: Recorder
+) -> None:
+    from forge_trainer.errors import TrainerError
+
+    with pytest.raises(TrainerError) as caught:
+        train_here({**train_config, "base_model": str(tmp_path / "none")}, recorder)
+    assert caught.value.code == "base_model_missing"
+
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nothing listens
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty-cache"))
+    child = start("train", {**train_config, "base_model": "nobody/no-such-model"})
+    child.until("phase")
+    asked = time.monotonic()
+    assert child.end() == FAILED
+    assert child.events[-1]["code"] == "hub_unreachable", child.events[-1]
+    assert time.monotonic() - asked < 60
