@@ -78,7 +78,7 @@ t.test('the fence stops the trainer’s process, and the next confirmation lets 
   const scene = await agentScene(t);
   await scene.agent({ fenceMs: 400 });
   const pid = await held(scene, 'job_1');
-  t.not(processState(pid), 'T');
+  await untilState(pid, (state) => state !== 'T' && state !== undefined);
   scene.gateway.answering = false;
   await untilState(pid, (state) => state === 'T');
   scene.gateway.answering = true;
