@@ -1,6 +1,7 @@
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendModel, InferenceBackend } from './backend.ts';
 import { answers, createOpenAiClient } from './openai-client.ts';
+import { checkedOllamaAnswer } from './ollama-answer.ts';
 import { createOllamaModel } from './ollama-create.ts';
 import { createUpstreamHttp } from './upstream-http.ts';
 
@@ -21,7 +22,7 @@ export function createOllamaBackend(url: string): InferenceBackend {
     kind: 'ollama',
     available: (signal) => answers(http, `${url}/api/version`, signal),
     models,
-    chat: (body, signal) => client.chat(body, signal),
+    chat: async (body, signal) => checkedOllamaAnswer(await client.chat(body, signal)),
     async create(name, exported, signal) {
       await createOllamaModel(http, url, name, exported, signal);
       const made = (await models(signal)).find((model) => model.name === name);

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createChatTemplate } from '../../gateway/inference/chat-template.ts';
 import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
+import { readAll } from '../../gateway/inference/upstream-http.ts';
+import { eventsOf, startLane } from '../support/chat-lane.ts';
 import { gemma, llama3, mistral, qwen } from '../support/chat-templates.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
 import { chatml, writeTinyExport, type TinyOptions } from '../support/tiny-model.ts';
@@ -63,6 +65,31 @@ t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
   await t.test('a BOS that Ollama adds is not written twice', async (t) => {
     const exported = await exportWith('onebos', llama3, { addBos: true });
     await t.resolves(backend.create('onebos:job_1', exported, signal));
+  });
+
+  await t.test('an answer that Ollama breaks off because it repeats itself is not passed off as an ordinary one', async (t) => {
+    await backend.create('stuck:job_1', await exportWith('stuck', chatml, { stuck: true }), signal);
+    const ask = async (stream: boolean) => {
+      const answer = await backend.chat(Buffer.from(JSON.stringify({ model: 'stuck:job_1', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 100, temperature: 0, stream })), signal);
+      return Buffer.from(await readAll(answer.body, 1e6, 'Ollama')).toString();
+    };
+    await t.rejects(ask(false), { code: 'unavailable', message: /broke off the answer because it repeated itself/ });
+    const events = (await ask(true)).trim().split('\n\n');
+    t.equal(events.at(-1), 'data: [DONE]');
+    t.match(JSON.parse(events.at(-2)!.slice('data: '.length)), { object: 'chat.completion.chunk', model: 'stuck:job_1', choices: [{ index: 0, finish_reason: 'length' }] });
+    const text = events.slice(0, -2).map((event) => JSON.parse(event.slice('data: '.length)).choices[0].delta.content).join('');
+    t.match(text, /(.)\1{20,}$/, 'all that came before');
+  });
+
+  await t.test('the process that runs the model dies in mid-stream: an error event, and the next request is served', async (t) => {
+    await backend.create('dies:job_1', await exportWith('dies', chatml), signal);
+    const lane = await startLane(t, createOllamaBackend(ollama.url), { 'dies:latest': 'dies:job_1' });
+    const request = { model: 'dies:latest', messages: [{ role: 'user', content: 'Hi' }] };
+    const events = eventsOf(await lane.post({ ...request, stream: true }, signal));
+    await events.next();
+    ollama.killRunners();
+    t.match(JSON.parse((await Array.fromAsync(events)).at(-1)!), { error: { type: 'server_error', message: /stopped in the middle/ } });
+    t.equal((await lane.post({ ...request, max_tokens: 2 }, signal)).status, 200);
   });
 
   await t.test('removes, also what is not there', async (t) => {

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,6 +12,8 @@ const startLimitMs = 20_000;
 
 export interface TestOllama {
   url: string;
+  /** kill -9 of the processes that it runs models in. */
+  killRunners(): void;
   /** kill -9 of the server; its runners end with it. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -67,7 +69,11 @@ export async function startOllama(t: Pick<Test, 'teardown'>): Promise<TestOllama
     await rm(home, { recursive: true, force: true, maxRetries: 5 });
   });
   await start();
-  return { url: `http://${host}`, kill, start };
+  const killRunners = (): void => {
+    const pids = execFileSync('pgrep', ['-P', String(child!.pid)]).toString().trim().split('\n').map(Number);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+  };
+  return { url: `http://${host}`, kill, killRunners, start };
 }
 
 function isExecutable(path: string): boolean {

@@ -49,12 +49,14 @@ export interface TinyOptions {
   /** The trainer's text of a conversation. */
   rendered?: (messages: readonly { role: string; content: string }[]) => string;
   addBos?: boolean;
+  /** It can't tell one token from another, and so says the same one for ever. */
+  stuck?: boolean;
 }
 
 /** Writes `model.gguf` and `export.json` as the trainer's export has them. */
 export async function writeTinyExport(dir: string, options: TinyOptions = {}): Promise<ExportedModel> {
   const { chatTemplate = chatml, rendered = chatmlText, contextLength = 32_768 } = options;
-  const gguf = writeGguf(metadata(chatTemplate, contextLength, options.addBos ?? false), tensors(options.seed ?? 1));
+  const gguf = writeGguf(metadata(chatTemplate, contextLength, options.addBos ?? false), tensors(options.seed ?? 1, options.stuck ?? false));
   const renderings = conversations.map((messages) => ({ messages, add_generation_prompt: true, text: rendered(messages), token_ids: tokenIds(rendered(messages)) }));
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'model.gguf'), gguf);
@@ -90,7 +92,7 @@ function metadata(chatTemplate: string, contextLength: number, addBos: boolean):
   };
 }
 
-function tensors(seed: number): GgufTensor[] {
+function tensors(seed: number, stuck: boolean): GgufTensor[] {
   const random = randomNumbers(seed);
   const matrix = (name: string, columns: number, rows: number): GgufTensor => ({ name, shape: [columns, rows], data: Float32Array.from({ length: columns * rows }, () => (random() * 2 - 1) * Math.sqrt(3 / columns)) });
   const ones = (name: string): GgufTensor => ({ name, shape: [width], data: new Float32Array(width).fill(1) });
@@ -98,8 +100,10 @@ function tensors(seed: number): GgufTensor[] {
   // The logits of all but characters are 0, and about half of the characters are above that: top_k 40 leaves nothing else.
   output.data.fill(0, 0, firstCharacter * width);
   for (let i = firstCharacter * width; i < output.data.length; i++) output.data[i]! *= 2;
+  const embedding = matrix('token_embd.weight', width, tokens.length);
+  if (stuck) for (let i = width; i < embedding.data.length; i++) embedding.data[i] = embedding.data[i % width]!;
   return [
-    matrix('token_embd.weight', width, tokens.length),
+    embedding,
     ...Array.from({ length: layers }, (_, i) => [
       ones(`blk.${i}.attn_norm.weight`),
       ...['attn_q', 'attn_k', 'attn_v', 'attn_output'].map((part) => matrix(`blk.${i}.${part}.weight`, width, width)),
