@@ -23,6 +23,8 @@ export interface Config {
   /** How long deploy and validate wait before they answer 202. */
   waitMs: number;
   threads: number;
+  /** Seconds that `ai-forge/starter` is pre-trained, once for a fleet. */
+  starterSeconds: number;
   /** A fault hook for tests: `<point>:<nth time>`, at which the process kills itself. */
   fault: string;
 }
@@ -49,6 +51,7 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_FENCE_MS', default: '20000', help: 'silence after which a worker stops its trainer' },
   { key: 'FORGE_WAIT_MS', default: '600000', help: 'how long deploy and validate wait before they answer 202' },
   { key: 'FORGE_THREADS', default: '0', help: 'threads of the trainer on CPU (0: all cores)' },
+  { key: 'FORGE_STARTER_SECONDS', default: '60', help: 'seconds that `ai-forge/starter` is pre-trained, once for a data directory' },
 ];
 
 /** Keys that belong to the tests and to processes inside; accepted, and not settings of users. */
@@ -106,6 +109,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     fenceMs,
     waitMs: integer('FORGE_WAIT_MS', 10, 3_600_000),
     threads: integer('FORGE_THREADS', 0, 1024) || cpus().length,
+    starterSeconds: integer('FORGE_STARTER_SECONDS', 1, 86_400),
     fault: env['FORGE_FAULT'] ?? '',
   };
   if (problems.length > 0) throw new ForgeError('invalid_argument', `Settings are wrong:\n  ${problems.join('\n  ')}`);

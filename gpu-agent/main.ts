@@ -14,8 +14,6 @@ import { starterCorpus } from './starter-corpus.ts';
 const drainMs = 6_500;
 /** A daemon that is busy for a moment is no dead one, however short a test sets its times. */
 const minGuardMs = 2_000;
-/** What pre-training the starter model may take, once for a data directory. */
-const starterSeconds = 60;
 
 const logger = createLogger('agent');
 
@@ -29,7 +27,7 @@ async function main(): Promise<void> {
     info: describeHost(await queryGpus()),
     settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
     trainer: { ...defaultTrainerSettings, guardMs: Math.max(minGuardMs, config.fenceMs), python: config.python, threads: config.threads },
-    starter: { seconds: starterSeconds, corpus: () => starterCorpus(nodeModules, config.python) },
+    starter: { seconds: config.starterSeconds, corpus: () => starterCorpus(nodeModules, config.python) },
     tools: await findLlamaTools(nodeModules, config.python),
     logger,
   });

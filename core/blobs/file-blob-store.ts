@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ForgeError } from '../errors.ts';
+import { syncDirectory } from '../sync-directory.ts';
 import { isDigest, type Blob, type BlobStore } from './blob-store.ts';
 
 const chunkBytes = 1 << 20;
@@ -85,16 +86,6 @@ async function writeSynced(path: string, source: AsyncIterable<Uint8Array> | Ite
     await file.close();
   }
   return { digest: hash.digest('hex'), size };
-}
-
-/** A rename is durable once its directory is. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 async function exists(path: string, size: number): Promise<boolean> {

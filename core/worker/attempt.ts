@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { create } from '@bufbuild/protobuf';
 import { isForgeError } from '../errors.ts';
+import { faultPoint } from '../fault.ts';
 import { TaskResultSchema } from '../gen/aiforge/v1/task_pb.ts';
 import { BeatVerdict_Verdict, RequestedStop, type Assignment, type BeatVerdict, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../logger.ts';
@@ -95,12 +96,14 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
 
   async function conclude(): Promise<void> {
     let body = await run();
+    faultPoint('agent.result');
     telemetry.flush();
     // A worker that stops has not lost its attempts: the next start gives them back.
     if (body === undefined && link.stopped.aborted) body = { case: 'returned', value: { reason: 'the worker was stopped' } };
     if (body === undefined) reporter.abandon();
     else await reporter.finish(body);
     telemetry.close();
+    faultPoint('agent.ended');
     if ((await reporter.ended) === 'unsent') await spool.close();
     else await spool.remove();
   }

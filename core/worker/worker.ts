@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { faultPoint } from '../fault.ts';
 import type { TaskKind } from '../gen/aiforge/v1/task_pb.ts';
 import { WorkerInfoSchema, type Assignment, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../logger.ts';
@@ -60,12 +61,14 @@ export function createWorker(deps: WorkerDeps): Worker {
     const ref: AttemptRef = { taskId: assignment.taskId, attempt: assignment.attempt };
     // The id becomes a file name.
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,180}$/.test(ref.taskId)) return logger.error('a task id that is no file name; not run', { ...ref });
+    faultPoint('agent.assigned');
     const begun = await spool.begin(ref, bootId).catch((error: unknown) => {
       logger.error('an attempt could not be begun', { ...ref, error });
       return undefined;
     });
     // Without a spool its end could get lost; unheard of in beats, it is lost to the gateways and tried again.
     if (begun === undefined) return;
+    faultPoint('agent.begun');
     const runner = slot.kinds.includes(assignment.kind) ? deps.runners[assignment.kind] : undefined;
     if (draining.signal.aborted) return giveBack(begun, 'the worker is being shut down');
     if (runner === undefined) return giveBack(begun, `slot ${slot.name} does not run tasks of kind ${assignment.kind}`);
