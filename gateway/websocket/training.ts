@@ -31,6 +31,7 @@ export function createTrainingSocket(deps: { watch: Method<typeof JobService.met
   const limits: SocketLimits = { ...defaultSocketLimits, ...deps.limits };
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
   const beat = keepAlive(server.clients, limits.pingMs);
+  let stopping = false;
 
   const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string): Promise<void> => {
     const gone = new AbortController();
@@ -61,6 +62,7 @@ export function createTrainingSocket(deps: { watch: Method<typeof JobService.met
       const url = URL.parse(`http://localhost${request.url}`);
       const jobId = url && path.exec(url.pathname)?.[1];
       if (!jobId) return refuseRaw(socket, 404, 'No such WebSocket; there is /ws/training/{job_id}');
+      if (stopping) return refuseRaw(socket, 503, 'The service is going down');
       if (server.clients.size >= limits.clients) return refuseRaw(socket, 503, 'Too many WebSockets are open');
       server.handleUpgrade(request, socket, head, (client) => {
         // Breaches of the protocol close the socket by themselves; what a client sends is ignored.
@@ -70,6 +72,7 @@ export function createTrainingSocket(deps: { watch: Method<typeof JobService.met
       });
     },
     async stop() {
+      stopping = true;
       beat.stop();
       const closed = [...server.clients].map((client) => new Promise((resolve) => client.once('close', resolve)));
       for (const client of server.clients) client.close(1001, 'the service is going down');

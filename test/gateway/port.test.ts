@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import t, { type Test } from 'tap';
 import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RawHandler } from '../../gateway/port.ts';
 import { connectRaw } from './raw-client.ts';
 import { jobId, startPort } from './services.ts';
 
@@ -98,7 +100,8 @@ t.test('idle connections are closed', async (t) => {
   await once(session, 'close');
 });
 
-t.test('a client that takes nothing of its answer is cut off, and the writer learns of it', async (t) => {
+/** A raw handler that writes without end at /pour, as fast as the client takes it. */
+function pouring(): { raw: RawHandler[]; closed: Promise<void> } {
   const closed = Promise.withResolvers<void>();
   const pour = (response: ServerResponse): void => {
     response.once('close', () => closed.resolve());
@@ -108,12 +111,46 @@ t.test('a client that takes nothing of its answer is cut off, and the writer lea
     response.on('drain', more);
     more();
   };
-  const raw = [(_request: unknown, response: ServerResponse, url: URL) => url.pathname === '/pour' && (pour(response), true)];
+  return { raw: [(_request, response, url) => url.pathname === '/pour' && (pour(response), true)], closed: closed.promise };
+}
+
+t.test('a client that takes nothing of its answer is cut off, and the writer learns of it', async (t) => {
+  const { raw, closed } = pouring();
   const { port } = await start(t, { limits: short, raw });
   const client = await connectRaw(port);
   client.socket.pause();
   client.socket.write('GET /pour HTTP/1.1\r\nhost: localhost\r\n\r\n');
-  await closed.promise;
+  await closed;
+  client.socket.destroy();
+});
+
+t.test('over HTTP/2 only the stream that is not read is cut off', async (t) => {
+  const { raw, closed } = pouring();
+  const { url } = await start(t, { limits: short, raw });
+  const session = connectHttp2(url);
+  t.teardown(() => session.close());
+  const unread = session.request({ ':path': '/pour' });
+  unread.on('error', () => undefined);
+  await closed;
+  const other = session.request({ ':path': '/health' });
+  const [headers] = (await once(other, 'response')) as [Record<string, unknown>];
+  t.equal(headers[':status'], 200);
+  unread.close();
+});
+
+t.test('a client that keeps reading is left alone, though there is always more', async (t) => {
+  const { raw } = pouring();
+  const { port } = await start(t, { limits: short, raw });
+  const client = await connectRaw(port);
+  client.socket.write('GET /pour HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  client.socket.removeAllListeners('data');
+  const end = performance.now() + 5 * short.stallMs;
+  for await (const _chunk of client.socket.iterator({ destroyOnReturn: false })) {
+    if (performance.now() > end) break;
+    // Slower than the writer; faster than what the kernel holds back before it tells of room.
+    await delay(1);
+  }
+  t.notOk(client.socket.destroyed);
   client.socket.destroy();
 });
 

@@ -158,6 +158,10 @@ t.test('a server that goes down says so', async (t) => {
   await once(socket, 'open');
   await training.stop();
   t.equal((await end).code, 1001);
+  const late = new WebSocket(url + jobId);
+  const [, response] = (await once(late, 'unexpected-response')) as [unknown, { statusCode: number }];
+  t.equal(response.statusCode, 503);
+  late.on('error', () => undefined).terminate();
 });
 
 async function* waitForAbort(_after: string, context: { signal: AbortSignal }): AsyncGenerator<never> {
