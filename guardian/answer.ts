@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { isForgeError } from '../core/errors.ts';
+import { faultPoint } from '../core/fault.ts';
 import { ResolveRequestSchema, ResolveResponseSchema } from '../core/gen/aiforge/v1/guardian_pb.ts';
 import type { Logger } from '../core/logger.ts';
 import { createCoalescer } from './coalesce.ts';
@@ -15,6 +16,7 @@ export function answerResolve(nats: NatsConnection, settings: ResolveSettings, l
 
   async function answer(message: Msg): Promise<void> {
     const response = await decide(message.data);
+    faultPoint('guardian.resolve.answer');
     message.respond(toBinary(ResolveResponseSchema, create(ResolveResponseSchema, response)));
   }
 

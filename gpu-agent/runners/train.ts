@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { putTree } from '../../core/blobs/tree.ts';
+import { faultPoint } from '../../core/fault.ts';
 import { Quantization, type Hyperparameters, type Inputs, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { TaskFailure, type RunnerResult, type TaskRunner } from '../../core/worker/task-runner.ts';
 import type { BaseModels } from '../base-model.ts';
@@ -36,6 +37,7 @@ export function createTrainRunner(deps: RunnerDeps, baseModels: BaseModels): Tas
       onCheckpoint: (event) => checkpoints.add(event),
     });
     if (!context.urgent.aborted) await checkpoints.settled();
+    faultPoint('agent.trained');
     return outcome === 'stopped' ? 'stopped' : trainResult(outcome, await putTree(deps.blobs, need(textOf(outcome, 'adapter_dir'), 'adapter_dir')), train, inputs);
   };
 }

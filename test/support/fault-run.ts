@@ -6,7 +6,8 @@ import { checkTrained, trainedState } from './check-training.ts';
 import { createJobClient, type JobClient } from './job-client.ts';
 import { startStack, type Stack, type StackOptions } from './stack.ts';
 
-export const steps = 12;
+/** What a job asks for unless a test says otherwise. */
+const shortTraining = { max_steps: 12, checkpoint_every_steps: 3 };
 
 /** A stack, a client, and the check at the end; each job gets a key of its own. */
 export interface FaultRun {
@@ -14,7 +15,7 @@ export interface FaultRun {
   readonly client: JobClient;
   readonly store: EventStore;
   /** Submits a job and follows it to its end, whatever happens on the way. @returns its id */
-  job(): Promise<string>;
+  job(training?: typeof shortTraining): Promise<string>;
   /** Asserts that every promise holds for all jobs so far. @returns the stream's envelopes */
   check(t: Test, what: string): Promise<StoredEnvelope[]>;
 }
@@ -23,29 +24,30 @@ export async function startFaultRun(t: Test, options?: StackOptions): Promise<Fa
   const stack = await startStack(t, options);
   const client = createJobClient(stack);
   const store = await createJetStreamStore(stack.connection);
-  const kept: string[] = [];
+  /** Of the jobs whose adapters are still to be looked at. */
+  const steps = new Map<string, number>();
   t.teardown(() => {
     if (!t.passing()) t.comment(stack.logs());
   });
   return {
     stack, client, store,
-    async job() {
+    async job(training = shortTraining) {
       const key = `key-${client.told.acknowledged.size + 1}`;
-      const jobId = await client.submit(key);
+      const jobId = await client.submit(key, training);
+      steps.set(jobId, training.max_steps);
       await client.follow(jobId);
       // An answer that was lost is asked for again by a client, even after the end.
-      await client.submit(key);
+      await client.submit(key, training);
       return jobId;
     },
     async check(t, what) {
       const listed = await listAll(client);
       const history = await readHistory(store);
       const problems = await checkStream(history, client.told, listed);
-      for (const jobId of client.told.acknowledged.values()) {
-        if (kept.includes(jobId)) continue;
-        kept.push(jobId);
+      for (const [jobId, wanted] of steps) {
+        steps.delete(jobId);
         const trained = await trainedState(stack.blobs, history, jobId);
-        problems.push(...(trained === undefined ? ['it has no result'] : checkTrained(trained, steps)).map((problem) => `${jobId}: ${problem}`));
+        problems.push(...(trained === undefined ? ['it has no result'] : checkTrained(trained, wanted)).map((problem) => `${jobId}: ${problem}`));
       }
       if (!t.same(problems, [], what)) t.comment(history.map(describe).join('\n'));
       return history;

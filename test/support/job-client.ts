@@ -88,7 +88,7 @@ export function createJobClient(stack: Pick<Stack, 'url' | 'gateway' | 'logs'>):
   return {
     told: { acknowledged, feeds, oddities },
     async submit(key, fields = {}) {
-      const body = JSON.stringify({ project_name: 'toy', base_model: 'toy/base', max_steps: 12, checkpoint_every_steps: 3, ...fields });
+      const body = JSON.stringify({ project_name: 'toy', base_model: 'toy/base', ...fields });
       const headers = { 'content-type': 'application/json', 'idempotency-key': key };
       const { job_id: jobId } = (await askUntilAnswered('/v1/fine-tune', { method: 'POST', headers, body })) as { job_id: string };
       const before = acknowledged.get(key);

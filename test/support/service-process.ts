@@ -15,6 +15,8 @@ export interface ServiceProcess {
   readonly log: string;
   /** Resolves with the ready line of the life that runs now, or of the next one. Rejects when it can't be started. */
   ready(): Promise<string>;
+  /** Resolves when so many lives have ended by SIGKILL. */
+  killed(times: number): Promise<void>;
   /** SIGKILL. @returns when the process is gone; the next one is on its way then */
   kill(): Promise<void>;
   /** Ends the life that runs and gives each of the next lives one fault (`FORGE_FAULT`). @returns when the first of them is ready */
@@ -98,6 +100,9 @@ export function createServiceProcess(name: string, args: readonly string[], env:
         await Promise.race([once(changes, 'ready'), once(changes, 'given up')]);
       }
       return readyLine;
+    },
+    async killed(times) {
+      while (kills < times) await once(changes, 'exit');
     },
     kill,
     async arm(wanted) {

@@ -32,6 +32,8 @@ export interface Stack {
   readonly connection: NatsConnection;
   /** The next trainer that gets there kills itself. */
   trainerDies(death: TrainerDeath): Promise<void>;
+  /** Process id of the stepping trainer that started last. */
+  trainerPid(): Promise<number>;
   /** Whether the last order to die was carried out. */
   trainerDied(): Promise<boolean>;
   /** What the processes wrote last. */
@@ -85,6 +87,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
     trainerDies: (death) => writeFile(join(trainerDir, 'die'), JSON.stringify(death)),
+    trainerPid: async () => Number(await readFile(join(trainerDir, 'pid'), 'utf8')),
     async trainerDied() {
       const waiting = await readFile(join(trainerDir, 'die')).then(() => true, () => false);
       await rm(join(trainerDir, 'die'), { force: true });
