@@ -92,7 +92,8 @@ export function createPort(deps: PortDeps): Port {
     }
   };
   const shortest = Math.min(limits.headerMs, limits.bodyMs, limits.idleMs, limits.stallMs, limits.lingerMs);
-  const sweeper = setInterval(sweep, Math.max(10, Math.min(1000, shortest / 4)));
+  // After what has arrived is read: time that the process itself has lost is not the client's fault.
+  const sweeper = setInterval(() => setImmediate(sweep), Math.max(10, Math.min(1000, shortest / 4)));
   sweeper.unref();
 
   const close = async (): Promise<void> => {

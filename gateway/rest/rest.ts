@@ -40,7 +40,8 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         const output = create(route.method.output, result as MessageInitShape<DescMethodUnary['output']>);
         sendJson(request, response, 200, encodeMessage(route.method.output, output));
       } catch (thrown) {
-        const { error, log } = shown(thrown, requestId, gone.signal);
+        const cause = deps.closing.aborted && !gone.signal.aborted ? new ForgeError('unavailable', 'The service is going down', { cause: thrown }) : thrown;
+        const { error, log } = shown(cause, requestId, gone.signal);
         if (log) deps.logger.error('a REST request failed', { requestId, method: request.method, path: url.pathname, error: thrown });
         sendError(request, response, error, jobId);
       }

@@ -1,7 +1,7 @@
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { StructSchema } from '@bufbuild/protobuf/wkt';
-import type { ForgeError } from '../../core/errors.ts';
+import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { errorStatus, shown } from '../port/error-status.ts';
 
@@ -12,8 +12,8 @@ import { errorStatus, shown } from '../port/error-status.ts';
 export function toConnectError(thrown: unknown, requestId: string, signal: AbortSignal, logger: Logger, method: string): ConnectError {
   // The framework's own, such as a deadline that passed.
   if (thrown instanceof ConnectError) return thrown;
-  if (signal.aborted) return ConnectError.from(signal.reason, Code.Canceled);
-  const { error, log } = shown(thrown, requestId);
+  if (signal.aborted && !(signal.reason instanceof ForgeError)) return ConnectError.from(signal.reason, Code.Canceled);
+  const { error, log } = shown(signal.aborted ? signal.reason : thrown, requestId);
   if (log) logger.error('an RPC failed', { requestId, method, error: thrown });
   return new ConnectError(error.message, errorStatus[error.code].rpc, undefined, [{ desc: StructSchema, value: fromJson(StructSchema, detail(error)) }]);
 }

@@ -45,6 +45,8 @@ function stream(plain: PlainMethod, name: string, logger: Logger, draining: Abor
     const signal = AbortSignal.any([context.signal, draining]);
     try {
       yield* plain(request, callContext(context, signal, requestId)) as AsyncIterable<unknown>;
+      // A feed that was cut short must not look like one that has come to its end.
+      signal.throwIfAborted();
     } catch (thrown) {
       throw toConnectError(thrown, requestId, signal, logger, name);
     }

@@ -32,6 +32,7 @@ export function createTrainingSocket(deps: { watch: Method<typeof JobService.met
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
   const beat = keepAlive(server.clients, limits.pingMs);
   let stopping = false;
+  server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
   const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string): Promise<void> => {
     const gone = new AbortController();
@@ -64,11 +65,13 @@ export function createTrainingSocket(deps: { watch: Method<typeof JobService.met
       if (!jobId) return refuseRaw(socket, 404, 'No such WebSocket; there is /ws/training/{job_id}');
       if (stopping) return refuseRaw(socket, 503, 'The service is going down');
       if (server.clients.size >= limits.clients) return refuseRaw(socket, 503, 'Too many WebSockets are open');
+      const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
+      request.headers['x-request-id'] = requestId;
       server.handleUpgrade(request, socket, head, (client) => {
         // Breaches of the protocol close the socket by themselves; what a client sends is ignored.
         client.on('error', () => undefined);
         beat.watch(client);
-        void feed(client, jobId, url.searchParams, requestIdFrom(request.headers['x-request-id'] as string | undefined));
+        void feed(client, jobId, url.searchParams, requestId);
       });
     },
     async stop() {

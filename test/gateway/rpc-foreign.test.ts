@@ -39,6 +39,19 @@ t.test('@grpc/grpc-js', async (t) => {
   t.same(cursors, ['2', '3']);
 });
 
+t.test('a method that does not exist, in each protocol', async (t) => {
+  const post = (headers: Record<string, string>) => fetch(`http://${address}/aiforge.v1.JobService/Nothing`, { method: 'POST', body: '{}', headers });
+  const connect = await post({ 'content-type': 'application/json', 'connect-protocol-version': '1' });
+  t.equal(connect.status, 404);
+  t.same(await connect.json(), { code: 'unimplemented', message: 'no such method: aiforge.v1.JobService/Nothing' });
+  for (const type of ['application/grpc', 'application/grpc-web+proto']) {
+    const { status, headers } = await post({ 'content-type': type });
+    t.match({ status, code: headers.get('grpc-status'), type: headers.get('content-type') }, { status: 200, code: '12', type });
+  }
+  const rest = await post({ 'content-type': 'application/json' });
+  t.same(await rest.json(), { detail: 'No such route: /aiforge.v1.JobService/Nothing' });
+});
+
 for (const [version, service] of [['v1', ServerReflection], ['v1alpha', ServerReflectionAlpha]] as const) {
   t.test(`reflection ${version}`, async (t) => {
     const reflection = createClient(service, createGrpcTransport({ baseUrl: `http://${address}` })) as Client<typeof ServerReflection>;

@@ -33,7 +33,9 @@ async function readAll(socket: WebSocket): Promise<{ messages: string[]; code: n
 
 t.test('the feed from the start, in the shape of the contract, then 1000', async (t) => {
   const { url } = await start(t);
-  const { messages, code } = await readAll(new WebSocket(url + jobId));
+  const socket = new WebSocket(url + jobId);
+  socket.once('upgrade', (response) => t.match(response.headers['x-request-id'], /^[0-9a-f-]{36}$/));
+  const { messages, code } = await readAll(socket);
   t.equal(code, 1000);
   t.same(messages, [
     '{"cursor":"1","type":"state","time":"2024-01-17T12:00:00Z","status":"preparing","attempt":1}',
@@ -77,7 +79,7 @@ t.test('pages of other hosts are refused', async (t) => {
 });
 
 t.test('a quiet feed stays open past the deadlines of HTTP, and ends when its client goes away', async (t) => {
-  const { url, probe } = await start(t, { pingMs: 50 });
+  const { url, probe } = await start(t, { pingMs: 250 });
   const more = Promise.withResolvers<void>();
   probe.watch = async function* (_after, context) {
     yield { cursor: '1', type: 'state', status: JobStatus.TRAINING, attempt: 1 };
@@ -87,8 +89,8 @@ t.test('a quiet feed stays open past the deadlines of HTTP, and ends when its cl
   };
   const socket = new WebSocket(url + jobId);
   await once(socket, 'message');
-  // Ten pings are longer than the idle deadline.
-  for (let pings = 0; pings < 10; pings++) await once(socket, 'ping');
+  // Three pings are longer than the idle deadline.
+  for (let pings = 0; pings < 3; pings++) await once(socket, 'ping');
   socket.send('what a client says is ignored');
   more.resolve();
   t.match(String((await once(socket, 'message'))[0]), /"cursor":"2"/);
@@ -115,7 +117,7 @@ t.test('a dead peer is terminated', async (t) => {
 });
 
 t.test('a client that does not read is cut off at a bounded buffer, and slows nobody', async (t) => {
-  const { url, port, probe } = await start(t, { graceMs: 200, closeMs: 50 });
+  const { url, port, probe } = await start(t, { graceMs: 1000, closeMs: 50 });
   let sent = 0;
   const message = 'x'.repeat(10_000);
   let slow = true;
