@@ -56,9 +56,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
             raise
         cause = error
     try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES), local_files_only=True)
-        )
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES), local_files_only=True))
     except (LocalEntryNotFoundError, OSError):
         raise TrainerError(
             "hub_unreachable",

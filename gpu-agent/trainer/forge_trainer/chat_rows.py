@@ -84,17 +84,16 @@ def _end_of_turn(ids: list[int], start: int, tokenizer: Any) -> int:
 
 def _conversations(path: str) -> Iterator[tuple[int, list[dict[str, str]]]]:
     try:
-        stream = open(path, "rb")
+        with open(path, "rb") as stream:
+            number = 0
+            while line := stream.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(line) > MAX_LINE_BYTES:
+                    raise TrainerError("bad_dataset", f"{path} line {number}: longer than {MAX_LINE_BYTES} bytes")
+                if line.strip():
+                    yield number, _messages(line, f"{path} line {number}")
     except OSError as error:
         raise TrainerError("bad_dataset", f"{path}: cannot be read: {error.strerror}") from error
-    with stream:
-        number = 0
-        while line := stream.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise TrainerError("bad_dataset", f"{path} line {number}: longer than {MAX_LINE_BYTES} bytes")
-            if line.strip():
-                yield number, _messages(line, f"{path} line {number}")
 
 
 def _messages(line: bytes, where: str) -> list[dict[str, str]]:

@@ -55,12 +55,20 @@ class TrainConfig:
             yield "target_modules: lm_head cannot be adapted, since the loss is taken from its weight directly"
 
 
+def adapter_problem(given: dict[str, Any]) -> str | None:
+    """What is wrong with a mapping of names to adapter directories, or None."""
+    if not all(isinstance(path, str) and path for path in given.values()):
+        return "must map names to adapter directories"
+    bad = [name for name in given if not name.isidentifier() or name == "base"]
+    return f"names must be identifiers other than base, not {', '.join(bad)}" if bad else None
+
+
 @dataclass(frozen=True)
 class EvaluateConfig:
     """Held-out perplexity of the base model and of adapters on it, with paired bootstrap bounds."""
 
     base_model: str = setting(check=not_empty)
-    adapters: dict[str, Any] = setting(check=lambda given: _adapter_problem(given))
+    adapters: dict[str, Any] = setting(check=adapter_problem)
     heldout_file: str = setting(check=not_empty)
     output_dir: str = setting(check=not_empty)
     revision: str | None = None
@@ -73,13 +81,6 @@ class EvaluateConfig:
     metrics_file: str | None = None
     title: str = "evaluation"
     lineage: dict[str, Any] = field(default_factory=dict)
-
-
-def _adapter_problem(given: dict[str, Any]) -> str | None:
-    if not all(isinstance(path, str) and path for path in given.values()):
-        return "must map names to adapter directories"
-    bad = [name for name in given if not name.isidentifier() or name == "base"]
-    return f"names must be identifiers other than base, not {', '.join(bad)}" if bad else None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from .errors import TrainerError
 
 SUFFIXES = frozenset(
-    ".js .mjs .cjs .jsx .ts .mts .cts .tsx .py .pyi .md .json .proto .go .rs .java .c .h .cpp .hpp .css .html .sh .toml .yaml .yml .txt".split()
+    {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".py", ".pyi", ".go", ".rs", ".java", ".c", ".h"}
+    | {".cpp", ".hpp", ".sh", ".html", ".css", ".md", ".txt", ".json", ".toml", ".yaml", ".yml", ".proto"}
 )
 MIN_FILE_BYTES = 200
 MAX_FILE_BYTES = 256 * 1024

@@ -84,6 +84,7 @@ class LlamaLibrary:
             ("llama_context_default_params", _Params, []),
             ("llama_init_from_model", pointer, [pointer, _Params]),
             ("llama_free", None, [pointer]),
+            ("llama_set_n_threads", None, [pointer, i32, i32]),
             ("llama_tokenize", i32, [pointer, text, i32, tokens, i32, ctypes.c_bool, ctypes.c_bool]),
             ("llama_decode", i32, [pointer, _Batch]),
             ("llama_get_logits_ith", ctypes.POINTER(ctypes.c_float), [pointer, i32]),
@@ -148,6 +149,8 @@ class LoadedModel:
         context = self._c.llama_init_from_model(self._model, params)
         if not context:
             raise RuntimeError("llama.cpp could not make a context")
+        threads = min(4, os.cpu_count() or 1)  # the library's default is 4, however few cores there are
+        self._c.llama_set_n_threads(context, threads, threads)
         try:
             tokens = (ctypes.c_int32 * len(ids))(*ids)
             wanted = (ctypes.c_int8 * len(ids))(*([1] * len(ids)))
@@ -166,6 +169,7 @@ def _find(directory: Path, name: str) -> Path:
     found = sorted(path for path in directory.rglob("lib*") if pattern.fullmatch(path.name))
     if not found:
         raise TrainerError(
-            "bad_config", f"llama_library_dir: no lib{name} below {directory}; name the @node-llama-cpp/<platform> package"
+            "bad_config",
+            f"llama_library_dir: no lib{name} below {directory}; name the @node-llama-cpp/<platform> package",
         )
     return found[0]

@@ -43,9 +43,7 @@ def curve_svg(curve: Curve) -> str:
 
     thin = curve.train[:: max(1, len(curve.train) // MAX_POINTS)]
     line = " ".join("{},{}".format(*place(*point)) for point in thin)
-    dots = "".join(
-        '<circle cx="{}" cy="{}" r="4" fill="#c2410c"/>'.format(*place(*point)) for point in curve.heldout
-    )
+    dots = "".join('<circle cx="{}" cy="{}" r="4" fill="#c2410c"/>'.format(*place(*point)) for point in curve.heldout)
     bottom, side = HEIGHT - EDGE, WIDTH - EDGE
     label = '<text x="{}" y="{}" text-anchor="{}" fill="#475569">{}</text>'.format
     texts = [

@@ -46,9 +46,7 @@ def _conversations(text: str, rng: random.Random) -> Iterator[str]:
             continue
         request = rng.choice(REQUESTS).format(prefix=piece[:cut])
         system = f"{IM_START}system\nYou complete source code.{IM_END}\n" if rng.random() < 0.3 else ""
-        yield (
-            f"{BEGIN}{system}{IM_START}user\n{request}{IM_END}\n{IM_START}assistant\n{piece[cut:]}{IM_END}\n"
-        )
+        yield (f"{BEGIN}{system}{IM_START}user\n{request}{IM_END}\n{IM_START}assistant\n{piece[cut:]}{IM_END}\n")
 
 
 def blocks(texts: list[str], tokenizer: Any, length: int, seed: int) -> Iterator[list[int]]:

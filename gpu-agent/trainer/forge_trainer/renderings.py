@@ -27,7 +27,7 @@ CONVERSATIONS: tuple[tuple[dict[str, str], ...], ...] = (
     (
         {
             "role": "user",
-            "content": "Complete this:\n\n```python\ndef add(a, b):\n    \"\"\"Adds  two numbers.\"\"\"\n\treturn a\n```",
+            "content": 'Complete this:\n\n```python\ndef add(a, b):\n    """Adds  two numbers."""\n\treturn a\n```',
         },
     ),
 )

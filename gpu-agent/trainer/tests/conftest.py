@@ -111,7 +111,7 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """"train": 11 short rows, "heldout": 4."""
+    """ "train": 11 short rows, "heldout": 4."""
     folder = tmp_path_factory.mktemp("data")
     rows = [conversation(f"def f{i}(a, b):", f"\n    return a * {i} + b - {'x' * (i % 4)}") for i in range(15)]
     return {

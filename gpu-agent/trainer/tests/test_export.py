@@ -63,12 +63,16 @@ def test_the_gguf_computes_what_the_merged_model_computes(
             expected = merged(input_ids=torch.tensor([ids])).logits[0]
             got = torch.tensor(model.logits(ids))
             # float16 weights and a float16 cache: about three digits.
-            assert torch.allclose(got, expected, atol=0.02 * expected.std().item()), (got - expected).abs().max()
+            tolerance = 0.02 * expected.std().item()
+            assert torch.allclose(got, expected, atol=tolerance), (got - expected).abs().max()
             plain = untuned(input_ids=torch.tensor([ids])).logits[0]
             assert not torch.allclose(plain, expected, atol=0.2 * expected.std().item())  # the adapter is in it
-            assert greedy(lambda x: model.logits(x)[-1], ids) == greedy(
-                lambda x: merged(input_ids=torch.tensor([x])).logits[0, -1].tolist(), ids
-            )
+        # Greedy decoding: the same token wherever the best two are further apart than rounding can move them.
+        made, margins = greedy(merged, result["renderings"][0]["token_ids"])
+        got = torch.tensor(model.logits(made))[-GREEDY_TOKENS - 1 : -1].argmax(-1).tolist()
+        clear = [i for i, margin in enumerate(margins) if margin > 2 * tolerance]
+        assert len(clear) > GREEDY_TOKENS // 2
+        assert [got[i] for i in clear] == [made[-GREEDY_TOKENS:][i] for i in clear]
     with library.load(Path(result["gguf_path"]), 256) as small:
         assert len(small.logits([4, 5, 6])) == 3
 
@@ -85,13 +89,16 @@ def test_the_gguf_computes_what_the_merged_model_computes(
     assert [event["phase"] for event in recorder.events("phase")][-3:] == ["merging", "converting", "quantizing"]
 
 
-def greedy(next_logits: Any, ids: list[int]) -> list[int]:
-    """The most likely continuation."""
-    made = list(ids)
+def greedy(model: Any, ids: list[int]) -> tuple[list[int], list[float]]:
+    """The ids with GREEDY_TOKENS most likely ones appended, and by how much each was ahead of the second best."""
+    import torch
+
+    made, margins = list(ids), []
     for _ in range(GREEDY_TOKENS):
-        logits = next_logits(made)
-        made.append(max(range(len(logits)), key=logits.__getitem__))
-    return made[len(ids) :]
+        top = model(input_ids=torch.tensor([made])).logits[0, -1].topk(2)
+        margins.append(float(top.values[0] - top.values[1]))
+        made.append(int(top.indices[0]))
+    return made, margins
 
 
 def test_f16_is_one_file(export_config: dict[str, Any], recorder: Recorder) -> None:
@@ -108,7 +115,9 @@ def test_f16_is_one_file(export_config: dict[str, Any], recorder: Recorder) -> N
         ("converter_dir", "/nonexistent"),
     ],
 )
-def test_what_is_missing_is_named(field: str, value: str, tmp_path: Path, toy_base: Path, llama_library_dir: Path) -> None:
+def test_what_is_missing_is_named(
+    field: str, value: str, tmp_path: Path, toy_base: Path, llama_library_dir: Path
+) -> None:
     (tmp_path / "convert_hf_to_gguf.py").touch()
     adapter = tmp_path / "adapter"
     adapter.mkdir()

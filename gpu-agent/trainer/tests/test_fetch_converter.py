@@ -8,8 +8,9 @@ import sys
 import tarfile
 from pathlib import Path
 
-import fetch_converter
 import pytest
+
+import fetch_converter
 
 
 def test_it_is_there_and_a_second_call_changes_nothing(converter_dir: Path) -> None:

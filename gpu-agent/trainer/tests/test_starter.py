@@ -39,7 +39,9 @@ def test_a_starter_is_made_and_can_chat(
     from forge_trainer.base_model import load_tokenizer
 
     tokenizer = load_tokenizer(tmp_path / "starter")
-    text = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True
+    )
     assert text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(ids) == text and ids.count(tokenizer.eos_token_id) == 1
