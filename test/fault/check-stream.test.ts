@@ -1,0 +1,119 @@
+import { create } from '@bufbuild/protobuf';
+import t from 'tap';
+import { AttemptOutcome, type Event } from '../../core/gen/aiforge/v1/events_pb.ts';
+import { TaskKind, TaskResultSchema, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { decodeEnvelope, encodeEnvelope, sha256Hex } from '../../core/store/envelope.ts';
+import type { StoredEnvelope } from '../../core/store/event-store.ts';
+import { event } from '../../core/task/events.ts';
+import { checkStream } from '../support/check-stream.ts';
+import { checkTrained } from '../support/check-training.ts';
+import type { FeedMessage, Told } from '../support/job-client.ts';
+
+/** One envelope of a history that is made up: its events, and what is wrong with it. */
+interface Forged {
+  events: Event[];
+  id?: string;
+  commandId?: string;
+  previousSha256?: string;
+}
+
+const spec = create(TaskSpecSchema, { kind: { case: 'train', value: {} } });
+const result = create(TaskResultSchema, { kind: { case: 'train', value: { steps: 12n, epochs: 1, finalLoss: 3.5 } } });
+const queued = event('taskQueued', { kind: TaskKind.TRAIN, project: 'toy', spec, after: '', maxAttempts: 5 });
+const started = (attempt: number): Event => event('attemptStarted', { attempt, workerId: 'w', bootId: 'b', slot: 's', askId: `a${attempt}` });
+const report = (attempt: number, number: number): Event => event('reportAccepted', { attempt, number: BigInt(number) });
+const ended = (attempt: number, outcome: AttemptOutcome = AttemptOutcome.COMPLETED): Event => event('attemptEnded', { attempt, outcome });
+const completed = event('taskCompleted', { result });
+
+/** A job that was lost once and then completed. */
+const good = (): Forged[] => [
+  { events: [queued] },
+  { events: [started(1)] },
+  { events: [report(1, 1), event('phaseEntered', { attempt: 1, phase: 'training' })] },
+  { events: [ended(1, AttemptOutcome.LOST)] },
+  { events: [started(2)] },
+  { events: [report(2, 1), event('phaseEntered', { attempt: 2, phase: 'training' })] },
+  { events: [report(2, 2), ended(2), completed] },
+];
+
+function write(forged: readonly Forged[]): StoredEnvelope[] {
+  const heads = new Map<string, string>();
+  return forged.map(({ events, id = 'job_1', commandId, previousSha256 }, index) => {
+    const meta = { commandId: commandId ?? `c${index}`, actor: 'test', time: Date.UTC(2024, 0, 17, 12) + index * 1_000 };
+    const bytes = encodeEnvelope('task', id, meta, previousSha256 ?? heads.get(id) ?? '', events);
+    heads.set(id, sha256Hex(bytes));
+    return { sequence: index + 1, aggregate: 'task', id, bytes, envelope: decodeEnvelope(bytes) };
+  });
+}
+
+const listed = (): Record<string, unknown>[] => [
+  {
+    job_id: 'job_1', status: 'completed', progress: 100, current_epoch: 1, current_step: 12, loss: 3.5,
+    created_at: '2024-01-17T12:00:00Z', updated_at: '2024-01-17T12:00:06Z', attempt: 2, project_name: 'toy',
+  },
+];
+const feed = (sequences: number[]): FeedMessage[] => sequences.map((sequence) => ({ cursor: `${sequence}-0-0-0`, type: 'state', status: 'queued', attempt: 1 }));
+const told = (given: Partial<Told> = {}): Told => ({ acknowledged: new Map([['k', 'job_1']]), feeds: new Map([['job_1', feed([1, 2, 3, 4, 5, 6, 7])]]), oddities: [], ...given });
+
+t.test('a history as it should be passes', async (t) => {
+  t.same(await checkStream(write(good()), told(), listed()), []);
+});
+
+const put = (index: number, ...forged: Forged[]): Forged[] => good().toSpliced(index, 0, ...forged);
+const without = (index: number): Forged[] => good().toSpliced(index, 1);
+const instead = (index: number, forged: Forged): Forged[] => good().toSpliced(index, 1, forged);
+
+const forgeries: Record<string, { history: Forged[]; finds: RegExp }> = {
+  'a task completed twice': { history: [...good(), { events: [completed] }], finds: /job_1 completed 2 times/ },
+  'a task that never completed': { history: without(6), finds: /job_1 was acknowledged and is running, not completed/ },
+  'a report of an attempt that is over': { history: put(4, { events: [report(1, 2)] }), finds: /reportAccepted of attempt 1, which is over/ },
+  'a checkpoint of an attempt that is over': { history: put(5, { events: [event('checkpointSaved', { attempt: 1, step: 3n, epoch: 1, digest: 'd', seconds: 1 })] }), finds: /checkpointSaved of attempt 1, which is over/ },
+  'a report that was taken twice': { history: put(6, { events: [report(2, 1)] }), finds: /report 1 of attempt 2 after 1/ },
+  'a gap in the reports': { history: instead(6, { events: [report(2, 3), ended(2), completed] }), finds: /report 3 of attempt 2 after 1/ },
+  'two attempts at once': { history: without(3), finds: /attempt 2 started while another ran/ },
+  'an attempt that was left out': { history: instead(4, { events: [started(3)] }), finds: /attempt 3 started after 1/ },
+  'a report of an attempt that never started': { history: put(1, { events: [report(1, 1)] }), finds: /reportAccepted of attempt 1, which never started/ },
+  'an event that may not follow': { history: put(1, { events: [event('taskResumed', {})] }), finds: /taskResumed while the task is queued/ },
+  'a broken hash chain': { history: instead(3, { events: [ended(1, AttemptOutcome.LOST)], previousSha256: sha256Hex('another') }), finds: /4: the hash chain of task job_1 is broken/ },
+  'a command carried out twice': { history: instead(4, { events: [started(2)], commandId: 'c1' }), finds: /command c1 was carried out twice/ },
+  'a job that nobody was told of': { history: put(7, { events: [queued], id: 'job_2' }), finds: /job_2 is in the stream and nobody was told of it/ },
+};
+
+for (const [name, { history, finds }] of Object.entries(forgeries)) {
+  t.test(`the check finds ${name}`, async (t) => {
+    const problems = await checkStream(write(history), told({ feeds: new Map() }), listed());
+    t.ok(problems.some((problem) => finds.test(problem)), `${finds}`, { problems });
+  });
+}
+
+/** The history is good, and what the client was told is not. */
+const lies: Record<string, { given?: Partial<Told>; jobs?: Record<string, unknown>[]; sequences?: number[]; finds: RegExp }> = {
+  'an acknowledged job that is not there': { given: { acknowledged: new Map([['k', 'job_1'], ['l', 'job_9']]) }, finds: /job_9 was acknowledged and is not in the stream/ },
+  'one job for two keys': { given: { acknowledged: new Map([['k', 'job_1'], ['l', 'job_1']]) }, finds: /one job was given to two keys/ },
+  'an answer that contradicts another': { given: { oddities: ['key k was answered with job_1 and then with job_2'] }, finds: /key k was answered with/ },
+  'a list that says something else': { jobs: [{ ...listed()[0], loss: 3.4 }], finds: /the list differs/ },
+  'a list with a job twice': { jobs: [...listed(), ...listed()], finds: /the list differs/ },
+  'a feed that missed an event': { given: { feeds: new Map([['job_1', feed([1, 2, 3, 5, 6, 7])]]) }, finds: /the feed of job_1 brought events 1 2 3 5 6 7/ },
+  'a feed that brought an event twice': { given: { feeds: new Map([['job_1', feed([1, 2, 3, 4, 4, 5, 6, 7])]]) }, finds: /brought a message twice/ },
+  'a sequence that is missing in the stream': { sequences: [1, 2, 3, 4, 5, 6, 8], finds: /sequence 8 stands where 7 should/ },
+};
+
+for (const [name, { given = {}, jobs = listed(), sequences, finds }] of Object.entries(lies)) {
+  t.test(`the check finds ${name}`, async (t) => {
+    const history = write(good()).map((stored, index) => ({ ...stored, sequence: sequences?.[index] ?? stored.sequence }));
+    const problems = await checkStream(history, told(given), jobs);
+    t.ok(problems.some((problem) => finds.test(problem)), `${finds}`, { problems });
+  });
+}
+
+t.test('the check of an adapter finds steps that are missing, repeated or made on another state', async (t) => {
+  const trained = (steps: number[], chain?: string) => {
+    const made = steps.map((step) => ({ step, pid: 1 }));
+    return { step: steps.at(-1)!, first: 'f', made, chain: chain ?? steps.reduce((state, step) => sha256Hex(`${state} ${step}`), 'f') };
+  };
+  t.same(checkTrained(trained([1, 2, 3]), 3), []);
+  t.match(checkTrained(trained([1, 2]), 3), [/of step 2, not 3/]);
+  t.match(checkTrained(trained([1, 3]), 3), [/not what its steps come to/, /its steps are 1 3/]);
+  t.match(checkTrained(trained([1, 2, 2, 3]), 3), [/not what its steps come to/, /its steps are 1 2 2 3/]);
+  t.match(checkTrained(trained([1, 2, 3], 'x'), 3), [/not what its steps come to/]);
+});
