@@ -31,6 +31,6 @@ export function defaultSettings(seed: bigint): DatasetSettings {
     minAnswerChars: 40,
     maxAnswerChars: 1_000,
     heldoutShare: 0.125,
-    maxHeldoutRows: 400,
+    maxHeldoutRows: 200,
   };
 }
