@@ -2,10 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Test } from 'tap';
+import { freePort } from '../../deploy/local/ports.ts';
+
+export { freePort };
 
 export interface TestNats {
   url: string;
@@ -48,15 +50,6 @@ export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
     await rm(dir, { recursive: true, force: true });
   });
   return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: async () => { await kill(); await start(); } };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** nats-server of the project's Python environment, else the one on PATH. */
