@@ -93,7 +93,6 @@ class ObjectSplicer {
         this.held = undefined;
         out.add(this.value);
       }
-      this.isModel = false;
       this.tooLong = false;
     }
   }

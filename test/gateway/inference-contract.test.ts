@@ -98,18 +98,23 @@ function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip
       gone.abort();
     });
 
-    await t.test('stops generating when the client goes away', async (t) => {
-      const [leaves, stays] = [new AbortController(), new AbortController()];
-      for (const { signal } of [leaves, stays]) await eventsOf(await lane.post(long, signal)).next();
-      const since = performance.now();
-      leaves.abort();
-      const next = await lane.post({ ...short, max_tokens: 1 });
-      t.equal(next.status, 200);
-      await next.json();
-      const waitedMs = performance.now() - since;
-      t.ok(waitedMs < 1000, `both places were taken; one was free after ${waitedMs.toFixed()} ms`);
-      stays.abort();
-    });
+    for (const stream of [true, false]) {
+      await t.test(`stops generating when the client of ${stream ? 'a stream' : 'a whole answer'} goes away`, async (t) => {
+        const [leaves, stays] = [new AbortController(), new AbortController()];
+        const left = lane.post({ ...long, stream }, leaves.signal);
+        if (stream) await eventsOf(await left).next();
+        await eventsOf(await lane.post(long, stays.signal)).next();
+        const since = performance.now();
+        leaves.abort();
+        await left.catch(() => undefined);
+        const next = await lane.post({ ...short, max_tokens: 1 });
+        t.equal(next.status, 200);
+        await next.json();
+        const waitedMs = performance.now() - since;
+        t.ok(waitedMs < 1000, `both places were taken; one was free after ${waitedMs.toFixed()} ms`);
+        stays.abort();
+      });
+    }
 
     await t.test('says that a model is not there', async (t) => {
       const unknown = await lane.post({ ...short, model: 'nobody:latest' });

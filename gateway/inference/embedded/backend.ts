@@ -1,4 +1,4 @@
-import { ForgeError } from '../../../core/errors.ts';
+import { ForgeError, isForgeError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ExportedModel, InferenceBackend } from '../backend.ts';
 import { answers, createOpenAiClient } from '../openai-client.ts';
@@ -58,8 +58,15 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     // The engine looks at the folder with each request, and lets go of what is no longer there.
     remove: (name) => removeStored(modelsDir, name),
     async chat(body, signal) {
+      const send = (url: string) => createOpenAiClient(http, () => `${url}/v1`).chat(body, signal);
       const url = await engine.ready(signal);
-      return createOpenAiClient(http, () => `${url}/v1`).chat(body, signal);
+      try {
+        return await send(url);
+      } catch (error) {
+        // It died before it answered: nothing was generated yet, and the next process can do it, once.
+        if (!isForgeError(error, 'unavailable') || !(await engine.died(url))) throw error;
+        return await send(await engine.ready(signal));
+      }
     },
     stop: () => (stopped ??= Promise.all([engine.stop(), http.close()]).then(() => undefined)),
   };

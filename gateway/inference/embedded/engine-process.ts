@@ -11,6 +11,7 @@ const longestDelayMs = 10_000;
 /** Having run this long, a process has started well, and its death is the first of a new series. */
 const steadyMs = 30_000;
 const killAfterMs = 2_000;
+const deathNoticeMs = 1_000;
 
 /** Keeps the engine's process running; starts it again, with back-off, when it dies. */
 export interface EngineProcess {
@@ -20,6 +21,8 @@ export interface EngineProcess {
   readonly pid: number | undefined;
   /** Waits for a start that is under way. @throws ForgeError unavailable, cancelled */
   ready(signal: AbortSignal): Promise<string>;
+  /** Whether the process that listened at `url` is gone, or goes within a second. */
+  died(url: string): Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -106,6 +109,11 @@ export function createEngineProcess(args: readonly string[], logger: Logger): En
       const leave = () => gone.reject(new ForgeError('cancelled', 'The request was given up'));
       signal.addEventListener('abort', leave, { once: true });
       return Promise.race([next.promise, gone.promise]).finally(() => signal.removeEventListener('abort', leave));
+    },
+    async died(lost) {
+      // A connection breaks a moment before the exit of the process is told.
+      if (url === lost && child !== undefined) await once(child, 'exit', { signal: AbortSignal.timeout(deathNoticeMs) }).catch(() => undefined);
+      return url !== lost;
     },
     stop: () => (stopped ??= end()),
   };

@@ -5,16 +5,10 @@ export class Slots<T> {
   private readonly free: T[];
   private readonly waiting: { give: (item: T) => void }[] = [];
   private readonly queueLimit: number;
-  private readonly total: number;
 
   constructor(items: readonly T[], queueLimit: number) {
     this.free = [...items];
-    this.total = items.length;
     this.queueLimit = queueLimit;
-  }
-
-  get busy(): number {
-    return this.total - this.free.length + this.waiting.length;
   }
 
   /** @throws ForgeError rate_limited (queue full), cancelled */
