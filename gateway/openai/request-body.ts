@@ -10,7 +10,7 @@ export const bodyLimitBytes = 16 * 1024 * 1024;
  * @throws ForgeError too_large
  */
 export async function readBody(request: IncomingMessage, limitBytes = bodyLimitBytes): Promise<Buffer> {
-  const tooLarge = new ForgeError('too_large', `body: at most ${limitBytes} bytes`);
+  const tooLarge = new ForgeError('too_large', `body: must be at most ${limitBytes} bytes`, { field: 'body' });
   if (Number(request.headers['content-length'] ?? 0) > limitBytes * 4) throw tooLarge;
   const chunks: Buffer[] = [];
   let size = 0;

@@ -43,7 +43,7 @@ t.test('bad requests are refused with a clear text, in OpenAI’s form', async (
     [{ ...good, stream: 'yes' }, 400, 'stream', /stream: must be true or false/],
     [{ ...good, stop: [1] }, 400, 'stop', /stop: must be/],
     [{ ...good, model: 'other' }, 404, 'model', /model: "other" not found; there is shop:latest/],
-    [{ ...good, padding: 'x'.repeat(bodyLimitBytes) }, 413, null, /body: at most 16777216 bytes/],
+    [{ ...good, padding: 'x'.repeat(bodyLimitBytes) }, 413, 'body', /body: must be at most 16777216 bytes/],
   ];
   for (const [body, status, param, message] of cases) {
     const response = await lane.post(body);
