@@ -202,7 +202,9 @@ t.test('connections are bounded', async (t) => {
 });
 
 t.test('stop refuses, lets requests finish, ends idle connections, and is one promise', async (t) => {
-  const { port, server, probe } = await start(t, { limits: { drainMs: 5_000 } });
+  const half = Promise.withResolvers<ServerResponse>();
+  const raw: RawHandler[] = [(_request, response, url) => url.pathname === '/half' && (response.write('half'), half.resolve(response), true)];
+  const { port, server, probe } = await start(t, { limits: { drainMs: 20_000 }, raw });
   const entered = Promise.withResolvers<void>();
   const finish = Promise.withResolvers<never>();
   probe.validate = () => (entered.resolve(), finish.promise);
@@ -212,6 +214,9 @@ t.test('stop refuses, lets requests finish, ends idle connections, and is one pr
   idle.socket.write(get);
   await idle.until('healthy');
   await entered.promise;
+  const answering = await connectRaw(port);
+  answering.socket.write(get.replace('/health', '/half'));
+  await answering.until('half');
   const stopped = server.stop();
   t.equal(server.stop(), stopped);
   await idle.closed;
@@ -219,7 +224,13 @@ t.test('stop refuses, lets requests finish, ends idle connections, and is one pr
   finish.resolve({ jobId, passed: true, reportPath: 'report.md' } as never);
   await busy.closed;
   t.match(busy.received(), /200 OK[\s\S]*connection: close[\s\S]*"passed":true/i);
+  // Its header has promised to keep the connection.
+  (await half.promise).end(' and half');
+  await answering.closed;
+  t.match(answering.received(), /and half/);
+  const before = performance.now();
   await stopped;
+  t.ok(performance.now() - before < 5_000, 'nothing is waited for');
 });
 
 t.test('stop has a deadline', async (t) => {

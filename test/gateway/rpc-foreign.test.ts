@@ -71,7 +71,7 @@ for (const [version, service] of [['v1', ServerReflection], ['v1alpha', ServerRe
       const files = await ask({ case: 'fileContainingSymbol', value });
       const found = files.case === 'fileDescriptorResponse' ? files.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name) : [];
       t.equal(found[0], 'aiforge/v1/job.proto', value);
-      t.ok(found.includes('google/api/annotations.proto'), 'with what it imports');
+      t.ok(found.includes('google/api/annotations.proto') && found.includes('google/protobuf/descriptor.proto'), 'with what it imports, and what that imports');
     }
     t.match(await ask({ case: 'fileByFilename', value: 'aiforge/v1/task.proto' }), { case: 'fileDescriptorResponse' });
     t.match(await ask({ case: 'fileContainingExtension', value: { containingType: 'google.protobuf.MethodOptions', extensionNumber: 72295728 } }), { case: 'fileDescriptorResponse' });
