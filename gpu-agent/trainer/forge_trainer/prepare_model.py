@@ -13,6 +13,7 @@ from . import adapter
 from .base_model import load_model
 from .checkpoint import Checkpoint
 from .configs import TrainConfig
+from .unsloth_model import load_with_unsloth, unsloth_fits
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ def prepare_model(
     initial = checkpoint.initial if checkpoint else None
     trained = checkpoint.adapter if checkpoint else None
     pissa_on_bits = config.use_pissa and config.quantization != "none"
-    base = load_model(base_dir, dtype, device, "none" if pissa_on_bits else config.quantization)
+    if unsloth_fits(config, device):
+        base = load_with_unsloth(config, base_dir, dtype)
+    else:
+        base = load_model(base_dir, dtype, device, "none" if pissa_on_bits else config.quantization)
     model = adapter.add_adapter(base, config, initial, trained)
     if config.use_pissa and initial is None:
         initial = adapter.take_tensors(model)

@@ -91,3 +91,19 @@ def test_the_saved_adapter_is_plain_lora_on_the_original_base(
         assert torch.allclose(merged(input_ids=ids).logits, tuned(input_ids=ids).logits, atol=1e-4)
     saved = Path(result["adapter_dir"])
     assert (saved / "adapter_model.safetensors").is_file() and not list(saved.glob("*.bin"))
+
+
+def test_the_residual_can_be_loaded_anew_under_the_adapter(toy_base: Path, train_config: dict[str, Any]) -> None:
+    """What QLoRA with PiSSA does, here without the few bits: split off, save the rest, load it, adapt it again."""
+    import torch
+
+    from forge_trainer.prepare_model import _requantize
+
+    device = torch.device("cpu")
+    model = adapter.add_adapter(load(toy_base), config_of(train_config))
+    present = adapter.take_tensors(model)
+    base = _requantize(model.unload(), "toy", torch.float32, device, "none")
+    again = adapter.add_adapter(base, config_of(train_config), None, present)
+    ids = torch.arange(40).unsqueeze(0) + 300
+    with torch.no_grad():
+        assert torch.allclose(again(input_ids=ids).logits, load(toy_base)(input_ids=ids).logits, atol=1e-4)
