@@ -35,6 +35,20 @@ export class JsonScan {
     return 'none';
   }
 
+  /**
+   * Skips to the end of the string that the scan is in, for texts that are whole in memory.
+   * @returns the place of the byte before its closing quote; `at` when the scan is in no string
+   */
+  skipString(bytes: Buffer, at: number): number {
+    if (!this.inString) return at;
+    for (let end = bytes.indexOf(quote, at + 1); end >= 0; end = bytes.indexOf(quote, end + 1)) {
+      let backslashes = 0;
+      while (bytes[end - 1 - backslashes] === backslash) backslashes++;
+      if (backslashes % 2 === 0) return end - 1;
+    }
+    return at;
+  }
+
   private inside(byte: number): JsonMark {
     if (this.escaped) this.escaped = false;
     else if (byte === backslash) this.escaped = true;

@@ -46,7 +46,7 @@ export function createOpenAiLane(deps: { backend: () => InferenceBackend; models
   return {
     handle(request, response, url) {
       const answered = routes(request, response, url.pathname);
-      answered?.catch((error: unknown) => fail(request, response, error, logger));
+      answered?.catch((error: unknown) => fail(response, error, logger));
       return answered !== undefined;
     },
   };
@@ -65,7 +65,7 @@ class MethodNotAllowed extends Error {
   }
 }
 
-function fail(request: IncomingMessage, response: ServerResponse, error: unknown, logger: Logger): void {
+function fail(response: ServerResponse, error: unknown, logger: Logger): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
@@ -78,8 +78,6 @@ function fail(request: IncomingMessage, response: ServerResponse, error: unknown
   if (!(error instanceof ForgeError)) logger.error('a chat request failed', { error });
   const { status, body, retryAfterSeconds } = openAiError(error);
   if (retryAfterSeconds !== undefined) response.setHeader('retry-after', String(retryAfterSeconds));
-  // What is left of a body that was not read must not be taken for the next request.
-  if (!request.complete) response.setHeader('connection', 'close');
   sendJson(response, status, body);
 }
 

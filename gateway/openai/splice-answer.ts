@@ -1,8 +1,9 @@
 import { JsonScan } from './json-scan.ts';
 
-const newline = 0x0a;
-const carriageReturn = 0x0d;
-const done = '[DONE]';
+const lineFeed = 0x0a;
+const openBrace = 0x7b;
+/** Characters of a line that tell what it is. */
+const lineStart = 'data: [DONE]\r'.length + 2;
 const holdLimitBytes = 1024;
 
 /** Replaces the outermost `model` in answers as they stream through, chunk by chunk. */
@@ -22,7 +23,8 @@ export function createJsonSplicer(name: string): AnswerSplicer {
     done: false,
     push(chunk) {
       const out = new Output();
-      for (const byte of chunk) object.push(byte, out);
+      const scanned = object.push(chunk, 0, chunk.length, out);
+      out.run(chunk, scanned, chunk.length);
       return out.bytes();
     },
     end: () => object.rest(),
@@ -34,26 +36,40 @@ export function createEventSplicer(name: string): AnswerSplicer {
   let object: ObjectSplicer | undefined;
   let line = '';
   let seen = false;
+
+  /** One line, or the part of it that lies in this chunk. */
+  const take = (chunk: Uint8Array, from: number, to: number, out: Output) => {
+    let at = from;
+    // Only the first bytes of a line are kept: enough to know `data:` and `[DONE]`.
+    for (; at < to && object === undefined && line.length < lineStart; at++) {
+      if (/^data: *$/.test(line) && chunk[at] === openBrace) object = new ObjectSplicer(name);
+      else line += String.fromCharCode(chunk[at]!);
+      if (object !== undefined) break;
+    }
+    out.run(chunk, from, at);
+    const scanned = object?.push(chunk, at, to, out) ?? at;
+    out.run(chunk, scanned, to);
+  };
+  const endLine = (out: Output) => {
+    if (object !== undefined) out.add(object.rest());
+    else if (/^data: *\[DONE\]\s*$/.test(line)) seen = true;
+    object = undefined;
+    line = '';
+  };
+
   return {
     get done() {
       return seen;
     },
     push(chunk) {
       const out = new Output();
-      for (const byte of chunk) {
-        if (byte === newline || byte === carriageReturn) {
-          if (object !== undefined) out.add(object.rest());
-          if (object === undefined && /^data: *\[DONE\]\s*$/.test(line)) seen = true;
-          object = undefined;
-          line = '';
-          out.byte(byte);
-          continue;
-        }
-        // Only the first bytes of a line are kept: enough to know `data:` and `[DONE]`.
-        if (object === undefined && line.length < 'data: '.length + done.length + 2) line += String.fromCharCode(byte);
-        if (object === undefined && /^data: *\{$/.test(line)) object = new ObjectSplicer(name);
-        if (object === undefined) out.byte(byte);
-        else object.push(byte, out);
+      for (let from = 0; from < chunk.length; ) {
+        const newline = chunk.indexOf(lineFeed, from);
+        take(chunk, from, newline < 0 ? chunk.length : newline, out);
+        if (newline < 0) break;
+        endLine(out);
+        out.run(chunk, newline, newline + 1);
+        from = newline + 1;
       }
       return out.bytes();
     },
@@ -61,18 +77,33 @@ export function createEventSplicer(name: string): AnswerSplicer {
   };
 }
 
+/** Replaces the first outermost `model` of one object; what comes after it is not looked at. */
 class ObjectSplicer {
   private readonly scan = new JsonScan();
   private readonly value: Buffer;
   private held: number[] | undefined;
   private isModel = false;
   private tooLong = false;
+  private replaced = false;
 
   constructor(name: string) {
     this.value = Buffer.from(JSON.stringify(name));
   }
 
-  push(byte: number, out: Output): void {
+  /** @returns up to where bytes were taken; from there on they can be copied */
+  push(chunk: Uint8Array, from: number, to: number, out: Output): number {
+    let at = from;
+    for (; at < to && !this.replaced; at++) this.one(chunk[at]!, out);
+    return at;
+  }
+
+  rest(): Uint8Array {
+    const bytes = Uint8Array.from(this.held ?? []);
+    this.held = undefined;
+    return bytes;
+  }
+
+  private one(byte: number, out: Output): void {
     const mark = this.scan.push(byte);
     if (mark === 'key-start' || (mark === 'string-start' && this.isModel)) this.held = [];
     if (this.held === undefined) out.byte(byte);
@@ -83,36 +114,45 @@ class ObjectSplicer {
       this.isModel = false;
       this.tooLong = true;
     }
-    if (mark === 'key-end' && this.tooLong) this.tooLong = false;
-    else if (mark === 'key-end') {
+    if (mark === 'key-end' && !this.tooLong) {
       const key = this.rest();
       this.isModel = JSON.parse(Buffer.from(key).toString()) === 'model';
       out.add(key);
-    } else if (mark === 'string-end') {
-      if (this.isModel && !this.tooLong) {
-        this.held = undefined;
-        out.add(this.value);
-      }
-      this.tooLong = false;
+    } else if (mark === 'string-end' && this.isModel && !this.tooLong) {
+      this.held = undefined;
+      this.replaced = true;
+      out.add(this.value);
     }
-  }
-
-  rest(): Uint8Array {
-    const bytes = Uint8Array.from(this.held ?? []);
-    this.held = undefined;
-    return bytes;
+    if (mark === 'key-end' || mark === 'string-end') this.tooLong = false;
   }
 }
 
+/** What is sent on: runs of bytes as they came, and single bytes between them. */
 class Output {
-  private readonly list: number[] = [];
+  private readonly parts: Uint8Array[] = [];
+  private single: number[] = [];
+
   byte(value: number): void {
-    this.list.push(value);
+    this.single.push(value);
   }
+
+  run(chunk: Uint8Array, from: number, to: number): void {
+    if (to > from) this.add(chunk.subarray(from, to));
+  }
+
   add(bytes: Uint8Array): void {
-    for (const byte of bytes) this.list.push(byte);
+    this.flush();
+    this.parts.push(bytes);
   }
+
   bytes(): Uint8Array {
-    return Uint8Array.from(this.list);
+    this.flush();
+    return this.parts.length === 1 ? this.parts[0]! : Buffer.concat(this.parts);
+  }
+
+  private flush(): void {
+    if (this.single.length === 0) return;
+    this.parts.push(Buffer.from(this.single));
+    this.single = [];
   }
 }

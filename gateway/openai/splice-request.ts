@@ -7,6 +7,7 @@ import { JsonScan } from './json-scan.ts';
  */
 export function spliceRequestModel(body: Uint8Array, name: string): Uint8Array {
   const value = Buffer.from(JSON.stringify(name));
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   const scan = new JsonScan();
   const parts: Uint8Array[] = [];
   let copied = 0;
@@ -27,6 +28,7 @@ export function spliceRequestModel(body: Uint8Array, name: string): Uint8Array {
       copied = at + 1;
       found = true;
     }
+    at = scan.skipString(bytes, at);
   }
   parts.push(body.subarray(copied));
   if (found || open < 0) return Buffer.concat(parts);
