@@ -51,6 +51,8 @@ export function createHttp1(deps: Http1Deps): Http1Side {
     // once would reset the connection, and the client might never see the answer.
     response.once('close', () => {
       open.delete(response);
+      // For an answer whose header has already promised to keep the connection.
+      if (going) socket.destroySoon();
       if (!hasBody(request) || request.complete || socket.destroyed) return call.ended();
       call.lingers();
       request.once('end', () => call.ended());

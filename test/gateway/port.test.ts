@@ -217,6 +217,7 @@ t.test('stop refuses, lets requests finish, ends idle connections, and is one pr
   const answering = await connectRaw(port);
   answering.socket.write(get.replace('/health', '/half'));
   await answering.until('half');
+  const before = performance.now();
   const stopped = server.stop();
   t.equal(server.stop(), stopped);
   await idle.closed;
@@ -228,9 +229,8 @@ t.test('stop refuses, lets requests finish, ends idle connections, and is one pr
   (await half.promise).end(' and half');
   await answering.closed;
   t.match(answering.received(), /and half/);
-  const before = performance.now();
   await stopped;
-  t.ok(performance.now() - before < 5_000, 'nothing is waited for');
+  t.ok(performance.now() - before < 10_000, 'nothing is waited for');
 });
 
 t.test('stop has a deadline', async (t) => {
