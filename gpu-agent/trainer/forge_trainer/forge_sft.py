@@ -17,7 +17,6 @@ from .checkpoint import Checkpoint
 from .errors import TrainerError
 from .metrics import Metrics
 
-
 GROUP_BATCHES = 16
 
 
