@@ -2,13 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../core/logger.ts';
 import { ForgeError } from '../../core/errors.ts';
-import { sendError, sendJson } from '../rest/answer.ts';
+import { sendError } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
 import { refuseUnknownRpc } from '../rpc/unknown.ts';
 import { requestIdFrom } from './call-context.ts';
 import { allowOrigin } from './cors.ts';
-import { errorStatus } from './error-status.ts';
+import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin } from './origin.ts';
 
@@ -51,7 +51,7 @@ export function createDispatch(deps: DispatchDeps): {
         lanes(request, response, requestId);
       } catch (error) {
         deps.logger.error('a request failed', { requestId, error });
-        sendJson(request, response, 500, JSON.stringify({ detail: `Internal error; the log has more under request ${requestId}` }));
+        sendError(request, response, shown(error, requestId).error);
       }
     },
     upgrade(request, socket, head) {

@@ -10,6 +10,7 @@ import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
 import { decodeInto } from './decode.ts';
 import { encodeMessage } from './encode.ts';
+import { decodeSegment } from './path-segment.ts';
 import { decodeQuery, decodeText } from './query.ts';
 import { createRouter, type Match } from './router.ts';
 import { compileRules, type RestRoute } from './rules.ts';
@@ -57,7 +58,7 @@ async function readRequest(route: RestRoute, values: readonly string[], request:
   for (const segment of route.segments) {
     if ('literal' in segment) continue;
     const name = segment.field.name;
-    target.set(segment.field, decodeText(segment.field, decodePath(values[next++]!, name), name));
+    target.set(segment.field, decodeText(segment.field, decodeSegment(values[next++]!, name), name));
     taken.add(name);
   }
   if (!route.body) decodeQuery(target, url.searchParams, taken);
@@ -74,14 +75,6 @@ function refuseVerb(request: IncomingMessage, response: ServerResponse, match: M
   if (request.method !== 'OPTIONS') return sendJson(request, response, 405, JSON.stringify({ detail: `${request.method} is not served here; allowed: ${verbs.join(', ')}` }));
   response.statusCode = 204;
   response.end();
-}
-
-function decodePath(text: string, name: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(name, 'is not valid percent-encoded UTF-8');
-  }
 }
 
 function header(request: IncomingMessage, name: string): string | undefined {

@@ -9,6 +9,7 @@ import type { UpgradeHandler } from '../port/dispatch.ts';
 import { shown } from '../port/error-status.ts';
 import { refuseRaw } from '../port/http1.ts';
 import { encodeMessage } from '../rest/encode.ts';
+import { decodeSegment } from '../rest/path-segment.ts';
 import { keepAlive } from './keep-alive.ts';
 import { defaultSocketLimits, type SocketLimits } from './limits.ts';
 import { createSender, TooSlow } from './sender.ts';
@@ -39,7 +40,7 @@ export function createTrainingSocket(deps: { watch: Method<typeof JobService.met
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
     const send = createSender(socket, limits.bufferBytes, limits.graceMs);
     try {
-      const request = create(WatchJobRequestSchema, { jobId: decode(jobId), after: cursor(query) });
+      const request = create(WatchJobRequestSchema, { jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) });
       for await (const update of deps.watch(request, createCallContext(gone.signal, requestId, undefined))) {
         if (gone.signal.aborted) return;
         await send(encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update)));
@@ -103,12 +104,4 @@ function cursor(query: URLSearchParams): string {
   const after = query.getAll('after');
   if (after.length > 1) throw invalid('after', 'stands twice');
   return after[0] ?? '';
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid('job_id', 'is not valid percent-encoded UTF-8');
-  }
 }
