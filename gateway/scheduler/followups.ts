@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { isForgeError } from '../../core/errors.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { CommandMeta } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { TaskCommand } from '../../core/task/commands.ts';
 import { isTerminal, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+
+const retryMs = 500;
 
 /**
  * Keeps what belongs together in step, from events alone: makes the extract task of a job where it is missing, ends
@@ -14,21 +18,28 @@ import { taskAggregate } from '../../core/task/task.ts';
  */
 export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { start(): void; stop(): Promise<void> } {
   const { ledger, logger } = deps;
+  const stopped = new AbortController();
   const underWay = new Set<Promise<void>>();
   let stopListening = (): void => {};
 
+  // No event may come that would bring it up again, so it is not given up while NATS is away.
+  const record = async (id: string, command: TaskCommand, meta: CommandMeta): Promise<void> => {
+    for (;;) {
+      try {
+        await ledger.execute(taskAggregate, id, command, meta);
+        return;
+      } catch (error) {
+        if (isForgeError(error, 'already_exists') || isForgeError(error, 'wrong_state') || stopped.signal.aborted) return;
+        if (!isForgeError(error, 'unavailable') && !isForgeError(error, 'version_conflict')) return logger.error('a follow-up could not be recorded', { id, command: command.type, error });
+        logger.warn('a follow-up could not be recorded yet', { id, command: command.type, error: error.message });
+        await setTimeout(retryMs, undefined, { signal: stopped.signal }).catch(() => {});
+      }
+    }
+  };
+
   const run = (id: string, command: TaskCommand): void => {
     const meta = { commandId: randomUUID(), actor: 'gateway', time: Date.now() };
-    const work = ledger
-      .execute(taskAggregate, id, command, meta)
-      .then(
-        () => {},
-        (error: unknown) => {
-          if (isForgeError(error, 'already_exists') || isForgeError(error, 'wrong_state')) return;
-          logger.error('a follow-up could not be recorded; it is tried again at the next event or start', { id, command: command.type, error });
-        },
-      )
-      .finally(() => underWay.delete(work));
+    const work = record(id, command, meta).finally(() => underWay.delete(work));
     underWay.add(work);
   };
 
@@ -63,6 +74,7 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
     },
     async stop() {
       stopListening();
+      stopped.abort();
       await Promise.allSettled(underWay);
     },
   };
