@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { ForgeError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 
+const serverFile = fileURLToPath(new URL('./server.ts', import.meta.url));
+const readyMark = 'ready ';
 const firstDelayMs = 200;
 const longestDelayMs = 10_000;
 /** Having run this long, a process has started well, and its death is the first of a new series. */
@@ -34,54 +36,46 @@ export function createEngineProcess(args: readonly string[], logger: Logger): En
   let stopped: Promise<void> | undefined;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
-  let next = Promise.withResolvers<string>();
-  next.promise.catch(() => undefined);
+  /** Who waits for the start that is under way, or for the next one. */
+  let waiting = Promise.withResolvers<string>();
 
-  const settle = (result: string | ForgeError) => {
-    if (result instanceof ForgeError) next.reject(result);
-    else next.resolve(result);
-    if (typeof result === 'string') return;
-    next = Promise.withResolvers();
-    next.promise.catch(() => undefined);
+  const over = (message: string) => {
+    url = undefined;
+    waiting.promise.catch(() => undefined); // there may be nobody who waits
+    waiting.reject(new ForgeError('unavailable', message, { retryAfterSeconds: 2 }));
+    waiting = Promise.withResolvers();
   };
 
   const run = () => {
     const since = performance.now();
     // The pipe to its stdin is what it lives by: it closes with this process, however that ends.
-    const process_ = spawn(process.execPath, [fileURLToPath(new URL('./server.ts', import.meta.url)), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-    child = process_;
-    process_.stdin.on('error', () => undefined);
-    createInterface({ input: process_.stdout }).on('line', (line) => {
-      if (!line.startsWith('ready ')) return;
-      url = line.slice('ready '.length);
-      settle(url);
+    const engine = spawn(process.execPath, [serverFile, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    child = engine;
+    engine.stdin.on('error', () => undefined);
+    createInterface({ input: engine.stdout }).on('line', (line) => {
+      if (!line.startsWith(readyMark) || engine !== child) return;
+      url = line.slice(readyMark.length);
+      waiting.resolve(url);
     });
-    let over = false;
     const ended = (why: string) => {
-      if (over) return;
-      over = true;
-      if (url !== undefined) {
-        next = Promise.withResolvers();
-        next.promise.catch(() => undefined);
-      }
-      url = undefined;
+      if (engine !== child) return;
       child = undefined;
-      settle(new ForgeError('unavailable', 'The embedded inference engine stopped; it is being started again', { retryAfterSeconds: 2 }));
+      over('The embedded inference engine stopped; it is being started again');
       if (stopped !== undefined) return;
       failures = performance.now() - since > steadyMs ? 1 : failures + 1;
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (failures - 1));
       logger.warn(`the embedded engine ended (${why}); it is started again in ${delayMs} ms`);
       timer = setTimeout(run, delayMs);
     };
-    process_.once('exit', (code, signal) => ended(signal ?? `status ${code}`));
-    process_.once('error', (error) => ended(error.message));
+    engine.once('exit', (code, signal) => ended(signal ?? `status ${code}`));
+    engine.once('error', (error) => ended(error.message));
   };
 
   const end = async () => {
     clearTimeout(timer);
-    settle(new ForgeError('unavailable', 'The embedded inference engine is being stopped'));
     const ending = child;
-    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    over('The embedded inference engine is not running');
+    if (ending?.pid === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
     const exit = once(ending, 'exit');
     ending.kill('SIGTERM');
     const force = setTimeout(() => ending.kill('SIGKILL'), killAfterMs);
@@ -104,11 +98,11 @@ export function createEngineProcess(args: readonly string[], logger: Logger): En
     async ready(signal) {
       if (url !== undefined) return url;
       if (!started || stopped !== undefined) throw new ForgeError('unavailable', 'The embedded inference engine is not running');
-      if (signal.aborted) throw new ForgeError('cancelled', 'The request was given up');
-      const gone = Promise.withResolvers<never>();
-      const leave = () => gone.reject(new ForgeError('cancelled', 'The request was given up'));
+      const left = Promise.withResolvers<never>();
+      const leave = () => left.reject(new ForgeError('cancelled', 'The request was given up'));
+      if (signal.aborted) leave();
       signal.addEventListener('abort', leave, { once: true });
-      return Promise.race([next.promise, gone.promise]).finally(() => signal.removeEventListener('abort', leave));
+      return Promise.race([waiting.promise, left.promise]).finally(() => signal.removeEventListener('abort', leave));
     },
     async died(lost) {
       // A connection breaks a moment before the exit of the process is told.
