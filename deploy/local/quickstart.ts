@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { loadConfig } from '../../core/config.ts';
 import { ask } from './quickstart/chat.ts';
 import { createApi } from './quickstart/api.ts';
+import { cancelJob, unfinishedJobs } from './quickstart/jobs.ts';
 import { parseQuickstartArguments } from './quickstart/arguments.ts';
 import { chooseBaseModel } from './quickstart/base-model.ts';
 import { startService, type LocalService } from './quickstart/local-service.ts';
@@ -16,6 +17,8 @@ const root = resolve(import.meta.dirname, '..', '..');
 const terminal = createTerminal(process.stdout);
 const interrupted = new AbortController();
 let service: LocalService | undefined;
+/** The job that would go on at the next start if this run is broken off. */
+let started: string | undefined;
 
 async function main(): Promise<void> {
   const wanted = parseQuickstartArguments(process.argv.slice(2));
@@ -44,10 +47,13 @@ async function main(): Promise<void> {
   terminal.line(`Fine-tuning on ${repository.path}, commit ${repository.commit.slice(0, 12)}`);
   const watched = await stage('fine-tuning', async () => {
     const body = { project_name: repository.project, project_path: repository.path, base_model: choice.baseModel, ...choice.hyperparameters };
+    for (const other of await unfinishedJobs(api)) terminal.line(`  ${other.job_id} of project ${other.project_name ?? '?'} is ${other.status} and goes first; to end it: curl -X POST ${api.url}/v1/fine-tune/${other.job_id}/cancel`);
     const job = await api.post<{ job_id: string }>('/v1/fine-tune', body, { 'idempotency-key': `quickstart-${randomUUID()}` });
+    started = job.job_id;
     terminal.line(`  ${job.job_id} of project ${repository.project}`);
     const end = await watchJob(service!.url, job.job_id, terminal, interrupted.signal);
     if (end.status !== 'completed') throw new Error(`${job.job_id} is ${end.status}: ${end.message ?? 'no reason given'}`);
+    started = undefined;
     return { ...end, jobId: job.job_id };
   });
   const { jobId } = watched;
@@ -77,6 +83,7 @@ main().then(
   () => process.exit(0),
   async (error: unknown) => {
     terminal.line(`\nquickstart: ${interrupted.signal.aborted ? 'interrupted; stopping what it started' : (error as Error).message}`);
+    if (service !== undefined && started !== undefined) await cancelJob(service.url, started);
     await service?.stop();
     process.exit(interrupted.signal.aborted ? 130 : 1);
   },
