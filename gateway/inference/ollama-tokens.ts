@@ -1,5 +1,5 @@
 import type { ExportRecord, TemplateMessage } from './export-record.ts';
-import { createChatTemplate } from './chat-template.ts';
+import { exportedTemplate } from './chat-template.ts';
 
 /** BPE pre-tokenizers for which llama.cpp adds BOS although the file says nothing (llama-vocab.cpp). */
 const bosByDefault = ['llama3', 'llama-v3', 'llama-bpe', 'falcon3', 'falcon-h1', 'pixtral', 'midm-2.0', 'lfm2', 'tekken'];
@@ -21,7 +21,7 @@ export async function addedBos(gguf: string, record: ExportRecord): Promise<stri
 
 /** The trainer's template as Ollama has to write it: without the BOS that Ollama adds. */
 export function ollamaRender(record: ExportRecord, bos: string): (messages: TemplateMessage[]) => string {
-  const template = createChatTemplate(record.chat_template, { bos: record.bos_token, eos: record.eos_token });
+  const template = exportedTemplate(record);
   return (messages) => withoutBos(template.render(messages, true), bos);
 }
 

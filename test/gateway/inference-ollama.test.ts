@@ -6,7 +6,7 @@ import { createChatTemplate } from '../../gateway/inference/chat-template.ts';
 import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
 import { readAll } from '../../gateway/inference/upstream-http.ts';
 import { eventsOf, startLane } from '../support/chat-lane.ts';
-import { gemma, llama3, mistral, qwen } from '../support/chat-templates.ts';
+import { gemma, llama3, llama32, mistral, qwen } from '../support/chat-templates.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
 import { chatml, writeTinyExport, type TinyOptions } from '../support/tiny-model.ts';
 
@@ -26,7 +26,7 @@ t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
   };
 
   await t.test('templates of other families give the trainer’s prompts', async (t) => {
-    for (const [name, chatTemplate] of Object.entries({ llama3, qwen, mistral })) {
+    for (const [name, chatTemplate] of Object.entries({ llama3, llama32, qwen, mistral })) {
       const exported = await exportWith(name, chatTemplate);
       await t.resolves(backend.create(`${name}:job_1`, exported, signal), name);
     }

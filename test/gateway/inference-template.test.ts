@@ -1,10 +1,10 @@
 import t from 'tap';
-import { createChatTemplate } from '../../gateway/inference/chat-template.ts';
+import { createChatTemplate, exportedTemplate } from '../../gateway/inference/chat-template.ts';
 import type { TemplateMessage } from '../../gateway/inference/export-record.ts';
 import { toGoTemplate } from '../../gateway/inference/go-template.ts';
 import { checkParity, textDifference } from '../../gateway/inference/parity.ts';
 import { probeTemplate } from '../../gateway/inference/template-probe.ts';
-import { counting, gemma, llama3, mistral, qwen } from '../support/chat-templates.ts';
+import { counting, gemma, llama3, llama32, mistral, qwen } from '../support/chat-templates.ts';
 import { chatml, chatmlText } from '../support/tiny-model.ts';
 
 const render = (source: string) => {
@@ -51,6 +51,17 @@ t.test('fixed text can hold anything', async (t) => {
   const go = toGoTemplate(probeTemplate((messages) => messages.map(({ content }) => odd + content).join('') + odd));
   t.match(go, `{{ ${JSON.stringify(odd)} }}`);
   t.notMatch(go, /\n/, 'no white space of its own');
+});
+
+t.test('a template that writes the date keeps the day of the export', async (t) => {
+  const messages = [{ role: 'user', content: ' Hi ' }];
+  const day = (text: string) => `<s><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ${text}\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n`;
+  const past = new Date(Date.now() - 40 * 24 * 60 * 60 * 1000);
+  const text = day(past.toLocaleDateString('en-GB', { day: '2-digit', month: 'short', year: 'numeric' }).replace('Sept', 'Sep'));
+  const record = { chat_template: llama32, bos_token: '<s>', eos_token: null, renderings: [{ messages, add_generation_prompt: true, text, token_ids: [] }] };
+  t.equal(exportedTemplate(record).render(messages, true), text);
+  t.equal(createChatTemplate(llama32, { bos: '<s>', eos: null }, new Date(2024, 8, 3)).render(messages, true), day('03 Sep 2024'));
+  t.not(exportedTemplate({ ...record, renderings: [{ ...record.renderings[0]!, text: 'other' }] }).render(messages, true), text, 'none that fits: today');
 });
 
 t.test('the llama3 template keeps its BOS out when Ollama adds it', async (t) => {

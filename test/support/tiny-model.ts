@@ -39,7 +39,7 @@ function characterIds(character: string): number[] {
 const conversations = [
   [{ role: 'user', content: 'Hello!' }],
   [{ role: 'system', content: 'Answer briefly.' }, { role: 'user', content: 'What is é in UTF-8? 🙂' }],
-  [{ role: 'system', content: 'You know this code.' }, { role: 'user', content: 'Explain:\n\n\tif (a < b) {\n  }' }, { role: 'assistant', content: '  It compares. ' }, { role: 'user', content: 'And "{{ .Role }}"?\\' }],
+  [{ role: 'system', content: 'You know this code.' }, { role: 'user', content: 'Explain:\n\n\tif (a < b) {\n  }' }, { role: 'assistant', content: 'It  compares.' }, { role: 'user', content: 'And "{{ .Role }}"?\\' }],
 ];
 
 export interface TinyOptions {

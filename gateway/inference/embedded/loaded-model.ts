@@ -1,7 +1,7 @@
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import { ForgeError } from '../../../core/errors.ts';
 import type { ChatTemplate } from '../chat-template.ts';
-import { createChatTemplate } from '../chat-template.ts';
+import { exportedTemplate } from '../chat-template.ts';
 import type { TemplateMessage } from '../export-record.ts';
 import { checkParity } from '../parity.ts';
 import { isSmall } from '../small-model.ts';
@@ -70,6 +70,5 @@ export async function loadModel(llama: Llama, path: string, size: number, stored
 function ownTemplate(model: LlamaModel, stored: StoredModel): ChatTemplate {
   const source = model.fileInfo.metadata.tokenizer?.chat_template;
   if (typeof source !== 'string') throw new ForgeError('wrong_state', `${stored.name}: the GGUF holds no chat template; export the model again`);
-  const { bos_token: bos, eos_token: eos } = stored.record;
-  return createChatTemplate(source, { bos: bos ?? null, eos: eos ?? null });
+  return exportedTemplate(stored.record, source);
 }
