@@ -1,5 +1,4 @@
 import t from 'tap';
-import { decodeEnvelope } from '../../core/store/envelope.ts';
 import { trainedState } from '../support/check-training.ts';
 import { startFaultRun } from '../support/fault-run.ts';
 import { watchMoments } from '../support/moments.ts';
@@ -10,15 +9,10 @@ t.test('a trainer that is killed: its job completes, in a second attempt that go
 
   // Half a second of training, of which the first tenth is saved and reported when the trainer is killed.
   const moments = await watchMoments(run.stack.connection);
-  const killed = new Promise<number>((resolve, reject) => {
-    const off = moments.each(({ subject, data }) => {
-      if (!subject.startsWith('forge.task.') || !decodeEnvelope(data).events.some((event) => event.kind.case === 'checkpointSaved')) return;
-      off();
-      run.stack.trainerPid().then((pid) => {
-        process.kill(pid, 'SIGKILL');
-        resolve(pid);
-      }, reject);
-    });
+  const killed = moments.event((kind) => kind.case === 'checkpointSaved').then(async () => {
+    const pid = await run.stack.trainerPid();
+    process.kill(pid, 'SIGKILL');
+    return pid;
   });
   const jobId = await run.job({ max_steps: 80, checkpoint_every_steps: 8 });
   const pid = await killed;

@@ -1,4 +1,6 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { Event } from '../../core/gen/aiforge/v1/events_pb.ts';
+import { decodeEnvelope } from '../../core/store/envelope.ts';
 
 /**
  * Moments of a job's life as they pass NATS, seen by a plain subscription: appends on their way to the stream, and
@@ -11,6 +13,8 @@ export interface Moments {
   at(n: number, act: () => void): void;
   /** Calls back at every moment. @returns the way to end it */
   each(act: (message: Msg) => void): () => void;
+  /** Resolves at the first event of a task that is seen on its way to the stream and fits. */
+  event(fits: (kind: Event['kind'], taskId: string) => boolean): Promise<void>;
   stop(): void;
 }
 
@@ -49,6 +53,16 @@ export async function watchMoments(connection: NatsConnection, workers = ['local
       listeners.add(act);
       return () => void listeners.delete(act);
     },
+    event: (fits) =>
+      new Promise((resolve) => {
+        const off = moments.each(({ subject, data }) => {
+          if (!subject.startsWith('forge.task.')) return;
+          const { id, events } = decodeEnvelope(data);
+          if (!events.some(({ kind }) => fits(kind, id))) return;
+          off();
+          resolve();
+        });
+      }),
     stop() {
       for (const subscription of subscriptions) subscription.unsubscribe();
     },

@@ -17,6 +17,8 @@ export interface ServiceProcess {
   ready(): Promise<string>;
   /** Resolves when so many lives have ended by SIGKILL. */
   killed(times: number): Promise<void>;
+  /** To the life that runs now: SIGSTOP makes it hang, SIGCONT go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
   /** SIGKILL. @returns when the process is gone; the next one is on its way then */
   kill(): Promise<void>;
   /** Ends the life that runs and gives each of the next lives one fault (`FORGE_FAULT`). @returns when the first of them is ready */
@@ -104,6 +106,7 @@ export function createServiceProcess(name: string, args: readonly string[], env:
     async killed(times) {
       while (kills < times) await once(changes, 'exit');
     },
+    signal: (signal) => void child?.kill(signal),
     kill,
     async arm(wanted) {
       faults.splice(0, faults.length, ...wanted);

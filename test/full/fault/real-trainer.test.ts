@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { decodeEnvelope } from '../../../core/store/envelope.ts';
 import { startFaultRun } from '../../support/fault-run.ts';
 import { watchMoments } from '../../support/moments.ts';
 import { makeFolder } from '../../support/repository.ts';
@@ -26,19 +25,10 @@ t.test('the real trainer is killed in the middle of a training: the job complete
 
   const moments = await watchMoments(run.stack.connection);
   let saved = 0;
-  const killed = new Promise<void>((resolve, reject) => {
-    const off = moments.each(({ subject, data }) => {
-      if (!subject.startsWith('forge.task.')) return;
-      // After the second one: there is a checkpoint to go on from even if this one's report should die too.
-      saved += decodeEnvelope(data).events.filter((event) => event.kind.case === 'checkpointSaved').length;
-      if (saved < 2) return;
-      off();
-      readFile(join(folder, 'pid'), 'utf8').then((pid) => {
-        process.kill(Number(pid), 'SIGKILL');
-        resolve();
-      }).catch(reject);
-    });
-  });
+  // After the second checkpoint there is one to go on from, whatever becomes of the report that is on its way.
+  const killed = moments
+    .event((kind) => kind.case === 'checkpointSaved' && ++saved === 2)
+    .then(async () => process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGKILL'));
   const jobId = await run.client.submit('real', toy);
   await run.client.follow(jobId, limitMs);
   await killed;

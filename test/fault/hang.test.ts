@@ -1,0 +1,52 @@
+import t from 'tap';
+import { trainedState } from '../support/check-training.ts';
+import { startFaultRun } from '../support/fault-run.ts';
+import { watchMoments } from '../support/moments.ts';
+
+/** Two thirds of a second, so that it goes on for a while after its first checkpoint. */
+const training = { max_steps: 80, checkpoint_every_steps: 8 };
+
+t.test('an agent that hangs until its attempt is lost, and then comes back with a finished training, changes nothing', { timeout: 60_000 }, async (t) => {
+  const run = await startFaultRun(t);
+  const moments = await watchMoments(run.stack.connection);
+  const { agent } = run.stack;
+  const saved = moments.event((kind) => kind.case === 'checkpointSaved');
+  const lost = moments.event((kind) => kind.case === 'attemptEnded' && kind.value.code === 'worker_lost');
+  const job = run.job(training);
+  await saved;
+  agent.signal('SIGSTOP');
+  // Its trainer is not stopped: it ends meanwhile, and what it made waits in the pipe.
+  const first = await run.stack.trainerPid();
+  await lost;
+  agent.signal('SIGCONT');
+  const jobId = await job;
+  moments.stop();
+  const history = await run.check(t, 'the promises hold');
+  t.equal((await run.client.get(`/status/${jobId}`)).attempt, 2);
+  const { made } = (await trainedState(run.stack.blobs, history, jobId))!;
+  t.not(made.at(-1)!.pid, first, 'the result is that of the second attempt');
+  t.match(agent.log, /a report was refused: the attempt is over/, 'what the first one reported late was refused');
+});
+
+t.test('a gateway that hangs for longer than a silent worker is given loses nobody', { timeout: 60_000 }, async (t) => {
+  const run = await startFaultRun(t);
+  const moments = await watchMoments(run.stack.connection);
+  const saved = moments.event((kind) => kind.case === 'checkpointSaved');
+  const job = run.job(training);
+  await saved;
+  run.stack.gateway.signal('SIGSTOP');
+  const stoppedAt = performance.now();
+  // Time itself is what is tested: more of it than `lossMs`, as the worker's own beats count it.
+  await beats(run.stack.connection, 20);
+  t.ok(performance.now() - stoppedAt > 1_500, 'it hung for longer than it takes to lose a worker');
+  run.stack.gateway.signal('SIGCONT');
+  const jobId = await job;
+  moments.stop();
+  await run.check(t, 'the promises hold');
+  t.equal((await run.client.get(`/status/${jobId}`)).attempt, 1);
+});
+
+/** Resolves after so many beats of the agent. */
+async function beats(connection: { subscribe(subject: string, options: { max: number }): AsyncIterable<unknown> }, count: number): Promise<void> {
+  for await (const _beat of connection.subscribe('work.beat.local', { max: count }));
+}
