@@ -13,6 +13,9 @@ from .errors import TrainerError
 
 IGNORED_LABEL = -100  # torch's cross-entropy skips it
 MAX_LINE_BYTES = 16 * 1024 * 1024
+# Llama 3's template writes today's date unless it is given one; this is its own default. With it a run that goes on
+# tomorrow sees the same tokens. Templates that know no date ignore it.
+FIXED_DATE = "26 Jul 2024"
 ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -56,21 +59,35 @@ def read_rows(path: str, tokenizer: Any, max_length: int) -> list[Row]:
 
 def make_row(messages: list[dict[str, str]], tokenizer: Any, max_length: int, where: str) -> Row:
     """Renders one conversation and marks its last answer, from its first token to its end-of-turn token."""
-    prompt = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
-    full = tokenizer.apply_chat_template(messages, tokenize=False)
+    prompt = render(tokenizer, messages[:-1], add_generation_prompt=True)
+    full = render(tokenizer, messages, add_generation_prompt=False)
     if not full.startswith(prompt):
         raise TrainerError(
             "bad_dataset", f"{where}: the chat template renders the prompt differently once the answer follows"
         )
-    # The template writes the special tokens itself; the tokenizer must not add them a second time.
-    coded = tokenizer(full, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = coded["input_ids"], coded["offset_mapping"]
-    # A token that begins in the prompt and ends in the completion belongs to the prompt.
-    start = next((i for i, (begin, _) in enumerate(offsets) if begin >= len(prompt)), len(ids))
+    prompt_ids, ids = _tokens(tokenizer, prompt), _tokens(tokenizer, full)
+    start = len(prompt_ids)
+    if ids[:start] != prompt_ids:
+        # A token reaches over the edge, such as the newlines of a header with the indentation of an answer. Who asks
+        # has the prompt's own tokens before the answer, so that is what must be learnt. The special token in front
+        # keeps SentencePiece from adding a space to the answer's beginning.
+        ids = prompt_ids + _tokens(tokenizer, tokenizer.eos_token + full[len(prompt) :])[1:]
     end = _end_of_turn(ids, start, tokenizer)
     ids = ids[: min(end, max_length)]
     start = min(start, len(ids))
     return Row(input_ids=ids, labels=[IGNORED_LABEL] * start + ids[start:])
+
+
+def _tokens(tokenizer: Any, text: str) -> list[int]:
+    # The template writes the special tokens itself; the tokenizer must not add them a second time.
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def render(tokenizer: Any, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
+    """The conversation's text by the model's chat template. The same on every day: see FIXED_DATE."""
+    return tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=add_generation_prompt, date_string=FIXED_DATE
+    )
 
 
 def _end_of_turn(ids: list[int], start: int, tokenizer: Any) -> int:

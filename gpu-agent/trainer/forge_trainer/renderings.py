@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .chat_rows import render
+
 CONVERSATIONS: tuple[tuple[dict[str, str], ...], ...] = (
     ({"role": "user", "content": "What does this project do?"},),
     (
@@ -39,7 +41,7 @@ def render_all(tokenizer: Any) -> list[dict[str, Any]]:
     for conversation in CONVERSATIONS:
         messages = [dict(message) for message in conversation]
         try:
-            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            text = render(tokenizer, messages, add_generation_prompt=True)
         except Exception as error:
             if messages[0]["role"] == "system" and "system" in str(error).lower():
                 continue

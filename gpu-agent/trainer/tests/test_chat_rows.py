@@ -9,7 +9,7 @@ import pytest
 from conftest import conversation, write_jsonl
 
 from forge_trainer.base_model import load_tokenizer
-from forge_trainer.chat_rows import IGNORED_LABEL, Row, make_row, read_rows
+from forge_trainer.chat_rows import IGNORED_LABEL, Row, make_row, read_rows, render
 from forge_trainer.errors import TrainerError
 
 
@@ -80,3 +80,41 @@ def test_a_missing_file_is_a_bad_dataset(tokenizer: Any, tmp_path: Path) -> None
     with pytest.raises(TrainerError) as caught:
         read_rows(str(tmp_path / "none.jsonl"), tokenizer, 64)
     assert caught.value.code == "bad_dataset"
+
+
+HEADER_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{{ '<|h|>' + m.role + '<|/h|>\\n\\n' + m.content + '<|eot|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|h|>assistant<|/h|>\\n\\n' }}{% endif %}"
+)
+DATED_TEMPLATE = (
+    "{% for m in messages %}{% if m.role == 'user' %}{{ date_string + '[Q] ' + m.content + ' [A] ' }}"
+    "{% else %}{{ m.content + '<|eot|>\\n' }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [HEADER_TEMPLATE, DATED_TEMPLATE])
+@pytest.mark.parametrize("answer", ["plain answer", "  indented\n", "\n\nlines", "é 日本"])
+def test_a_byte_level_tokenizer_is_cut_at_the_same_place(template: str, answer: str) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    bpe.post_processor = processors.ByteLevel()
+    special = ["<|bos|>", "<|eot|>", "<|h|>", "<|/h|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator(
+        ["plain answer to a question\n\n  indented lines"] * 20,
+        trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token="<|bos|>", eos_token="<|eot|>", additional_special_tokens=special[2:]
+    )
+    tokenizer.chat_template = template
+    row = make_row(conversation("a question", answer)["messages"], tokenizer, 512, "row")
+    assert learnt(row, tokenizer) == answer + "<|eot|>"
+    # Who asks has exactly these tokens before the answer.
+    prompt = render(tokenizer, conversation("a question", answer)["messages"][:1], add_generation_prompt=True)
+    unlearnt = [i for i, label in zip(row.input_ids, row.labels, strict=True) if label == IGNORED_LABEL]
+    assert unlearnt == tokenizer(prompt, add_special_tokens=False)["input_ids"]
