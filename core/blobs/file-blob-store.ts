@@ -37,7 +37,7 @@ export function createFileBlobStore(root: string): BlobStore {
 
   return {
     put,
-    putFile: (path) => put(createReadStream(path, { highWaterMark: chunkBytes })),
+    putFile: (path) => put(chunksOf(path)),
     async stat(digest) {
       try {
         return { digest, size: (await stat(pathOf(digest))).size };
@@ -48,7 +48,7 @@ export function createFileBlobStore(root: string): BlobStore {
     },
     async *read(digest) {
       try {
-        yield* createReadStream(pathOf(digest), { highWaterMark: chunkBytes });
+        yield* chunksOf(pathOf(digest));
       } catch (error) {
         if (isMissing(error)) throw new ForgeError('not_found', `blob ${digest} is not in the store`, { cause: error });
         throw error;
@@ -69,6 +69,11 @@ export function createFileBlobStore(root: string): BlobStore {
       await rm(pathOf(digest), { force: true });
     },
   };
+}
+
+/** Opened when it is read: the error of a stream that nobody reads yet ends the process. */
+async function* chunksOf(path: string): AsyncIterable<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: chunkBytes });
 }
 
 async function writeSynced(path: string, source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Blob> {

@@ -35,6 +35,10 @@ export function createTrainRunner(deps: RunnerDeps, baseModels: BaseModels): Tas
         ...hyperparameters(inputs.hyperparameters ?? train.hyperparameters),
       },
       onCheckpoint: (event) => checkpoints.add(event),
+    }).catch(async (error: unknown) => {
+      // What the trainer saved before it died is whole: the next attempt goes on from there.
+      if (!context.urgent.aborted) await checkpoints.settled().catch(() => {});
+      throw error;
     });
     if (!context.urgent.aborted) await checkpoints.settled();
     faultPoint('agent.trained');

@@ -2,7 +2,7 @@ import t from 'tap';
 import { trainedState } from '../support/check-training.ts';
 import { startFaultRun } from '../support/fault-run.ts';
 import { watchMoments } from '../support/moments.ts';
-import { jobUnder, type Strike } from '../support/strike.ts';
+import { describeStrike, jobUnder, type Strike } from '../support/strike.ts';
 
 t.test('a trainer that is killed: its job completes, in a second attempt that goes on from what was saved', { timeout: 120_000 }, async (t) => {
   const run = await startFaultRun(t);
@@ -24,10 +24,13 @@ t.test('a trainer that is killed: its job completes, in a second attempt that go
   t.equal(new Set(made.map((step) => step.pid)).size, 2, 'two trainers made the steps');
   t.equal((await run.client.get(`/status/${jobId}`)).attempt, 2);
 
-  const deaths: Strike[] = (['saving', 'told'] as const).map((point) => ({ target: 'trainer', death: { point, step: 6 } }));
-  for (const strike of [...deaths, { target: 'trainer', death: { point: 'end', step: 12 } } as const]) {
+  // Whatever it had told of when it died is kept, and nothing that it had not.
+  for (const [point, step, kept] of [['saving', 6, 3], ['told', 6, 6], ['result', 12, 12], ['end', 12, 12]] as const) {
+    const strike: Strike = { target: 'trainer', death: { point, step } };
     const jobId = await jobUnder(t, run, [strike]);
-    await run.check(t, `killed at ${JSON.stringify(strike)}`);
+    const history = await run.check(t, `killed at ${describeStrike(strike)}`);
+    const { made } = (await trainedState(run.stack.blobs, history, jobId))!;
     t.equal((await run.client.get(`/status/${jobId}`)).attempt, 2);
+    t.equal(made.filter(({ pid }) => pid === made[0]!.pid).length, kept, `steps of the first attempt that count`);
   }
 });
