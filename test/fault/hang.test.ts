@@ -6,26 +6,29 @@ import { watchMoments } from '../support/moments.ts';
 /** Two thirds of a second, so that it goes on for a while after its first checkpoint. */
 const training = { max_steps: 80, checkpoint_every_steps: 8 };
 
-t.test('an agent that hangs until its attempt is lost, and then comes back with a finished training, changes nothing', { timeout: 60_000 }, async (t) => {
+t.test('an agent that hangs until its attempt is lost, and comes back while another one runs the next, changes nothing', { timeout: 60_000 }, async (t) => {
   const run = await startFaultRun(t);
   const moments = await watchMoments(run.stack.connection);
   const { agent } = run.stack;
   const saved = moments.event((kind) => kind.case === 'checkpointSaved');
   const lost = moments.event((kind) => kind.case === 'attemptEnded' && kind.value.code === 'worker_lost');
+  const elsewhere = moments.event((kind) => kind.case === 'attemptStarted' && kind.value.workerId === 'another');
   const job = run.job(training);
   await saved;
   agent.signal('SIGSTOP');
   // Its trainer is not stopped: it ends meanwhile, and what it made waits in the pipe.
   const first = await run.stack.trainerPid();
-  await lost;
+  await run.stack.anotherAgent('another');
+  await Promise.all([lost, elsewhere]);
+  const refused = agent.logged(/a report was refused: the attempt is over/);
   agent.signal('SIGCONT');
   const jobId = await job;
   moments.stop();
   const history = await run.check(t, 'the promises hold');
+  await refused;
   t.equal((await run.client.get(`/status/${jobId}`)).attempt, 2);
   const { made } = (await trainedState(run.stack.blobs, history, jobId))!;
   t.not(made.at(-1)!.pid, first, 'the result is that of the second attempt');
-  t.match(agent.log, /a report was refused: the attempt is over/, 'what the first one reported late was refused');
 });
 
 t.test('a gateway that hangs for longer than a silent worker is given loses nobody', { timeout: 60_000 }, async (t) => {

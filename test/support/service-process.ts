@@ -13,6 +13,8 @@ export interface ServiceProcess {
   readonly waitingFaults: number;
   /** What it wrote last, for a failure's report. */
   readonly log: string;
+  /** Resolves with the next line it writes that fits. */
+  logged(pattern: RegExp): Promise<string>;
   /** Resolves with the ready line of the life that runs now, or of the next one. Rejects when it can't be started. */
   ready(): Promise<string>;
   /** Resolves when so many lives have ended by SIGKILL. */
@@ -45,6 +47,7 @@ export function createServiceProcess(name: string, args: readonly string[], env:
   const note = (line: string): void => {
     lines.push(line);
     if (lines.length > keptLines) lines.shift();
+    changes.emit('line', line);
   };
 
   function start(): void {
@@ -96,6 +99,15 @@ export function createServiceProcess(name: string, args: readonly string[], env:
     get log() {
       return lines.join('\n');
     },
+    logged: (pattern) =>
+      new Promise((resolve) => {
+        const look = (line: string): void => {
+          if (!pattern.test(line)) return;
+          changes.off('line', look);
+          resolve(line);
+        };
+        changes.on('line', look);
+      }),
     async ready() {
       while (readyLine === undefined) {
         if (failures >= maxFailures) throw new Error(`${name} does not start:\n${service.log}`);

@@ -30,6 +30,8 @@ export interface Stack {
   readonly blobs: BlobStore;
   /** The test's own connection to NATS. */
   readonly connection: NatsConnection;
+  /** Starts one more agent, another worker on the same host. Resolves when it is ready. */
+  anotherAgent(workerId: string): Promise<ServiceProcess>;
   /** The next trainer that gets there kills itself. */
   trainerDies(death: TrainerDeath): Promise<void>;
   /** Process id of the stepping trainer that started last. */
@@ -86,6 +88,12 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     nats, gateway, guardian, agent, dataDir, repository, connection,
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
+    async anotherAgent(workerId) {
+      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId });
+      services.push(another);
+      await another.ready();
+      return another;
+    },
     trainerDies: (death) => writeFile(join(trainerDir, 'die'), JSON.stringify(death)),
     trainerPid: async () => Number(await readFile(join(trainerDir, 'pid'), 'utf8')),
     async trainerDied() {
