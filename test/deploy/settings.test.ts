@@ -9,6 +9,9 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const known = settings.map((setting) => setting.key).sort();
 const processes = ['gateway/main.ts', 'guardian/main.ts', 'gpu-agent/main.ts', 'nats-server'];
 
+/** Keys that come more than once: parsers take the last one and say nothing. */
+const repeated = (keys: readonly string[]): string[] => keys.filter((key, at) => keys.indexOf(key) !== at);
+
 /** Python's parser, since no YAML parser for Node is among the project's own packages. */
 function parseYaml(path: string): { services: Record<string, { command: string[]; environment: Record<string, string> }> } {
   const script = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))';
@@ -27,12 +30,14 @@ t.test('the file of settings for systemd names each one, and loads', async (t) =
     return [line.slice(0, at), line.slice(at + 1)];
   }));
   t.same(Object.keys(values).sort(), known);
+  t.same(repeated([...read('deploy/systemd/ai-forge.env').matchAll(/^([A-Z_]+)=/gm)].map((match) => match[1]!)), []);
   t.match(loadConfig(values), { host: '127.0.0.1', dataDir: '/var/lib/ai-forge' });
 });
 
 t.test('compose gives each process each setting, and all load', async (t) => {
   const { services } = parseYaml('deploy/compose/compose.yaml');
   t.equal(Object.keys(services).length, processes.length);
+  t.same(repeated([...read('deploy/compose/compose.yaml').matchAll(/^  ([A-Z_]+):/gm)].map((match) => match[1]!)), []);
   for (const process of processes) t.ok(Object.values(services).some(({ command }) => command.join(' ').includes(process)), process);
   for (const [name, { environment }] of Object.entries(services)) {
     t.same(Object.keys(environment).sort(), known, name);
