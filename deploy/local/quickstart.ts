@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '../../core/config.ts';
+import { onParentGone } from './end-with.ts';
 import { ask } from './quickstart/chat.ts';
 import { createApi } from './quickstart/api.ts';
 import { cancelJob, unfinishedJobs } from './quickstart/jobs.ts';
@@ -9,7 +10,7 @@ import { parseQuickstartArguments } from './quickstart/arguments.ts';
 import { chooseBaseModel } from './quickstart/base-model.ts';
 import { startService, type LocalService } from './quickstart/local-service.ts';
 import { findRepository, questionFor } from './quickstart/repository.ts';
-import { nextSteps, summaryLines, type Validation } from './quickstart/summary.ts';
+import { nextSteps, summaryLines, trainingStage, type Validation } from './quickstart/summary.ts';
 import { createTerminal } from './quickstart/terminal.ts';
 import { watchJob } from './quickstart/watch-job.ts';
 
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
   const api = createApi(service.url, interrupted.signal);
 
   terminal.line(`Fine-tuning on ${repository.path}, commit ${repository.commit.slice(0, 12)}`);
-  const watched = await stage('fine-tuning', async () => {
+  const watched = await stage(trainingStage, async () => {
     const body = { project_name: repository.project, project_path: repository.path, base_model: choice.baseModel, ...choice.hyperparameters };
     for (const other of await unfinishedJobs(api)) terminal.line(`  ${other.job_id} of project ${other.project_name ?? '?'} is ${other.status} and goes first; to end it: curl -X POST ${api.url}/v1/fine-tune/${other.job_id}/cancel`);
     const job = await api.post<{ job_id: string }>('/v1/fine-tune', body, { 'idempotency-key': `quickstart-${randomUUID()}` });
@@ -77,8 +78,10 @@ async function main(): Promise<void> {
   await service.release();
 }
 
-process.on('SIGINT', () => interrupted.abort(new Error('interrupted')));
-process.on('SIGTERM', () => interrupted.abort(new Error('interrupted')));
+const interrupt = (): void => interrupted.abort(new Error('interrupted'));
+process.on('SIGINT', interrupt);
+process.on('SIGTERM', interrupt);
+onParentGone(interrupt);
 main().then(
   () => process.exit(0),
   async (error: unknown) => {

@@ -56,14 +56,14 @@ t.test('lines say what was measured, and nothing else', (t) => {
   t.equal(progressLine({ cursor: '', type: 'metrics', time: '', status: 'training', step: 40, total_steps: 120, epoch: 0.333, loss: 3.9123, tokens_per_second: 4100.4, eta_seconds: 75 }), 'training  step 40/120  epoch 0.33  loss 3.912  4,100 tokens/s  1 min 15 s left');
   t.equal(progressLine({ cursor: '', type: 'metrics', time: '', status: 'preparing', message: 'loading' }), 'preparing  loading');
   const lines = summaryLines({
-    watched: { status: 'completed', message: undefined, seconds: {}, tokensPerSecond: undefined, loss: undefined, steps: undefined },
+    watched: { status: 'completed', message: undefined, seconds: { queued: 0.2, preparing: 39, training: 60 }, tokensPerSecond: undefined, loss: undefined, steps: undefined },
     validation: { passed: true, report_path: 'r', metrics: { final_loss: 4, perplexity: 50, base_perplexity: 100, margin: 0.5, margin_low: 0.4, margin_high: 0.6 } },
     asked: { promptTokens: undefined, completionTokens: undefined, seconds: 1, firstTokenSeconds: undefined },
-    stages: [['chat', 61]],
+    stages: [['fine-tuning', 99], ['chat', 61]],
   }).join('\n');
   t.match(lines, /50\.00 tuned, 100\.00 base/);
   t.match(lines, /50\.0 % lower.*40\.0 % to 60\.0 %/);
-  t.match(lines, /chat 1 min 1 s/);
+  t.match(lines, /fine-tuning 1 min 39 s \(preparing 39 s, training 1 min 0 s\), chat 1 min 1 s/);
   t.notMatch(lines, /undefined|NaN|tokens\/s/);
   t.end();
 });

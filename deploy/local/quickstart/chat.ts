@@ -17,6 +17,7 @@ export async function ask(api: Api, model: string, question: string, terminal: T
   const asked: Asked = { promptTokens: undefined, completionTokens: undefined, seconds: 0, firstTokenSeconds: undefined };
   const body = { model, messages: [{ role: 'user', content: question }], stream: true, stream_options: { include_usage: true }, max_tokens: 120, temperature: 0.3, seed: 1 };
   const lines = createInterface({ input: Readable.from(await api.stream('/v1/chat/completions', body)), crlfDelay: Infinity });
+  const shown = withoutEmptyRuns();
   let done = false;
   for await (const line of lines) {
     if (!line.startsWith('data:')) continue;
@@ -27,7 +28,7 @@ export async function ask(api: Api, model: string, question: string, terminal: T
     const text = chunk.choices?.[0]?.delta?.content ?? '';
     if (text !== '') {
       asked.firstTokenSeconds ??= since();
-      terminal.raw(text);
+      terminal.raw(shown(text));
     }
     if (chunk.usage) [asked.promptTokens, asked.completionTokens] = [chunk.usage.prompt_tokens, chunk.usage.completion_tokens];
   }
@@ -35,4 +36,14 @@ export async function ask(api: Api, model: string, question: string, terminal: T
   if (!done) throw new Error('the answer ended without its [DONE]');
   asked.seconds = since();
   return asked;
+}
+
+/** A model that knows little likes empty lines; on the screen a run of them is one. */
+function withoutEmptyRuns(): (text: string) => string {
+  let breaks = 0;
+  return (text) => [...text].filter((character) => {
+    if (character === '\n') breaks += 1;
+    else if (character.trim() !== '') breaks = 0;
+    return character !== '\n' || breaks <= 2;
+  }).join('');
 }

@@ -9,6 +9,9 @@ export interface Validation {
   metrics: { final_loss: number; perplexity: number; base_perplexity?: number; tokens?: number; examples?: number; margin?: number; margin_low?: number; margin_high?: number };
 }
 
+/** The stage that the job's own states divide further. */
+export const trainingStage = 'fine-tuning';
+
 export interface Measured {
   watched: Watched;
   validation: Validation;
@@ -28,7 +31,8 @@ export function summaryLines({ watched, validation, asked, stages }: Measured): 
   add('training loss', watched.loss === undefined ? undefined : `${watched.loss.first.toFixed(3)} at the start, ${watched.loss.last.toFixed(3)} at the end${watched.steps === undefined ? '' : `, ${watched.steps} steps`}`);
   add('training speed', watched.tokensPerSecond === undefined ? undefined : `${Math.round(watched.tokensPerSecond).toLocaleString('en')} tokens/s`);
   add('answering', asked.completionTokens === undefined ? undefined : `${asked.completionTokens} tokens in ${asked.seconds.toFixed(1)} s${asked.firstTokenSeconds === undefined ? '' : `, the first after ${asked.firstTokenSeconds.toFixed(2)} s`}`);
-  add('time', stages.map(([name, seconds]) => `${name} ${duration(seconds)}`).join(', '));
+  const parts = Object.entries(watched.seconds).filter(([, seconds]) => seconds >= 1).map(([status, seconds]) => `${status} ${duration(seconds)}`).join(', ');
+  add('time', stages.map(([name, seconds]) => `${name} ${duration(seconds)}${name === trainingStage && parts !== '' ? ` (${parts})` : ''}`).join(', '));
   return lines;
 }
 
