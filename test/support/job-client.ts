@@ -33,7 +33,7 @@ export interface JobClient {
 
 /** Between two tries while the service is there and says that a part of it is not. */
 const backOffMs = 50;
-const defaultLimitMs = 40_000;
+const defaultLimitMs = 60_000;
 
 /** A client as the promises are made to it: it asks again when there was no answer, and believes every answer. */
 export function createJobClient(stack: Pick<Stack, 'url' | 'gateway' | 'logs'>): JobClient {
