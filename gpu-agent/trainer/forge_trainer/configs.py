@@ -37,7 +37,9 @@ class TrainConfig:
     warmup_ratio: float = setting(default=0.03, check=between(0, 0.9))
     seed: int = setting(default=0, check=between(0, MAX_SEED))
     quantization: Quantization = "none"
+    # Where no number of steps is given: at each epoch's end, and when the last one is so many seconds old.
     checkpoint_every_steps: int | None = setting(default=None, check=at_least(1))
+    checkpoint_every_seconds: float = setting(default=300.0, check=above(0, 86_400))
     early_stopping_patience: int | None = setting(default=None, check=at_least(1))
     evaluate_every_epoch: bool = True
     device: DeviceChoice = "auto"

@@ -66,6 +66,7 @@ class TrainingRun:
         self._rows = heldout_rows
         self._fingerprint = fingerprint
         self._checkpoint = checkpoint
+        self._saved_at = time.monotonic()
         self.trainer: Any = None
 
     def attach(self, trainer: Any) -> None:
@@ -87,6 +88,7 @@ class TrainingRun:
     def execute(self) -> None:
         """Trains to the end and evaluates; a pause leaves a checkpoint, tells of it and raises StopRequested."""
         self.metrics.begin()
+        self._saved_at = time.monotonic()
         try:
             at_epoch_end = self.step > 0 and self.step % self._plan.steps_per_epoch == 0
             over = at_epoch_end and self.step < self._plan.total_steps and self.after_epoch()
@@ -109,9 +111,8 @@ class TrainingRun:
         self._control.check()
 
     def after_step(self) -> None:
-        """Saves a checkpoint where one is due."""
-        every = self._config.checkpoint_every_steps
-        if every is not None and self.step % every == 0 and self.step < self._plan.total_steps:
+        """Saves a checkpoint where one is due; after the last step there is nothing to go on with."""
+        if self.step < self._plan.total_steps and self._checkpoint_due():
             self._save()
 
     def after_epoch(self) -> bool:
@@ -122,6 +123,13 @@ class TrainingRun:
         return patience is not None and self._worse >= patience
 
     # Inner parts.
+
+    def _checkpoint_due(self) -> bool:
+        every = self._config.checkpoint_every_steps
+        if every is not None:
+            return self.step % every == 0
+        age = time.monotonic() - self._saved_at
+        return self.step % self._plan.steps_per_epoch == 0 or age >= self._config.checkpoint_every_seconds
 
     def _evaluate(self) -> None:
         if self._rows is None or self._evaluated_step == self.step:
@@ -169,7 +177,8 @@ class TrainingRun:
             trainer_state=trainer.state,
             metrics=self.metrics.text(),
         )
-        took = time.monotonic() - began
+        self._saved_at = time.monotonic()
+        took = self._saved_at - began
         _tell(self._events, path, self.step, self.epoch, self.metrics.last_loss(), took)
 
 

@@ -56,7 +56,8 @@ def test_a_paused_run_saves_ends_and_goes_on_as_if_nothing_was(
 
 
 def test_cancel_ends_at_once_and_saves_nothing(train_config: dict[str, Any], start: Start) -> None:
-    child = start("train", long_run(train_config))
+    # No checkpoint of its own is due before it is cancelled.
+    child = start("train", {**long_run(train_config), "checkpoint_every_steps": 1_000})
     child.until("metrics")
     child.say("cancel")
     assert child.end() == CANCELLED
