@@ -13,20 +13,19 @@ t.setTimeout(240_000);
 
 const model = 'shop:job_1';
 const ask = { model: 'shop:latest', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 8, temperature: 0 };
-const soon = () => AbortSignal.timeout(20_000);
-const probe = () => AbortSignal.timeout(800);
+const soon = () => AbortSignal.timeout(60_000);
 
-t.test('auto without Ollama is the embedded engine', { timeout: 30_000 }, async (t) => {
+t.test('auto without Ollama is the embedded engine', { timeout: 90_000 }, async (t) => {
   const dir = t.testdir();
   const backend = await createInference({ inference: 'auto', ollamaUrl: `http://127.0.0.1:${await freePort()}`, dataDir: dir, threads: 1 }, silentLogger);
   const lane = await startLane(t, backend, { 'shop:latest': model });
   t.equal(backend.kind, 'embedded');
   await backend.create(model, await writeTinyExport(join(dir, 'export')), soon());
-  t.equal(await backend.available(probe()), true);
+  t.equal(await backend.available(soon()), true);
   t.equal((await lane.post(ask)).status, 200);
 });
 
-t.test('auto follows Ollama as it goes and comes', { ...needsOllama(), timeout: 60_000 }, async (t) => {
+t.test('auto follows Ollama as it goes and comes', { ...needsOllama(), timeout: 150_000 }, async (t) => {
   const ollama = await startOllama(t);
   const dir = t.testdir();
   const backend = await createInference({ inference: 'auto', ollamaUrl: ollama.url, dataDir: dir, threads: 1 }, silentLogger);
@@ -43,14 +42,14 @@ t.test('auto follows Ollama as it goes and comes', { ...needsOllama(), timeout: 
   t.equal(await answeredBy(), 'ollama');
 
   await ollama.kill();
-  await backend.available(probe());
+  await backend.available(soon());
   t.equal(backend.kind, 'embedded', 'health looks, and does not believe what it knew');
   t.equal(await answeredBy(), 'embedded', 'the model was laid ready there');
-  t.equal(await backend.available(probe()), true);
+  t.equal(await backend.available(soon()), true);
   await backend.create('later:job_2', await writeTinyExport(join(dir, 'later'), { seed: 2 }), soon());
 
   await ollama.start();
-  t.equal(await backend.available(probe()), true);
+  t.equal(await backend.available(soon()), true);
   t.equal(backend.kind, 'ollama', 'no restart was needed');
   t.equal(await answeredBy(), 'ollama');
   t.equal(await answeredBy('later:latest'), 'embedded', 'what only the engine has');
@@ -67,7 +66,7 @@ t.test('a backend that FORGE_INFERENCE names is not replaced by another', async 
     const backend = await createInference({ ...options, inference }, silentLogger);
     const lane = await startLane(t, backend, { 'shop:latest': model });
     t.equal(backend.kind, kind);
-    t.equal(await backend.available(probe()), false);
+    t.equal(await backend.available(soon()), false);
     const response = await lane.post(ask);
     t.equal(response.status, 503);
     t.match(await response.json(), { detail: new RegExp(`${kind === 'ollama' ? 'Ollama' : 'server'} .*does not answer at ${url}`) });
@@ -78,7 +77,7 @@ t.test('a backend that FORGE_INFERENCE names is not replaced by another', async 
   await t.rejects(upstream.remove(model), { code: 'unimplemented' });
 });
 
-t.test('a hanging Ollama is not waited for', { timeout: 20_000 }, async (t) => {
+t.test('a hanging Ollama is not waited for', { timeout: 90_000 }, async (t) => {
   const silent = createServer(() => undefined).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   t.teardown(() => void silent.close());
@@ -86,7 +85,8 @@ t.test('a hanging Ollama is not waited for', { timeout: 20_000 }, async (t) => {
   const backend = await createInference({ inference: 'auto', ollamaUrl: `http://127.0.0.1:${port}`, dataDir: t.testdir(), threads: 1 }, silentLogger);
   t.teardown(() => backend.stop());
   const since = performance.now();
-  await backend.available(probe());
-  t.ok(performance.now() - since < 1000, 'health answers in a second');
+  // It never answers: whoever waited for it would come back with the caller's minute, not before.
+  await backend.available(soon());
+  t.ok(performance.now() - since < 20_000, 'health answers long before the caller gives up');
   t.equal(backend.kind, 'embedded');
 });

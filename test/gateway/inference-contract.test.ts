@@ -20,7 +20,7 @@ const messages = [{ role: 'user', content: 'Explain x < y.' }];
 const promptTokens = tokenIds(chatmlText(messages)).length;
 /** Two requests at once, and contexts long enough for a generation that outlasts the test. */
 const limits = ['--slots', '2', '--context', '32768'];
-const limitMs = 10_000;
+const limitMs = 45_000;
 
 interface Scene {
   backend: InferenceBackend;
@@ -44,7 +44,7 @@ async function ollamaScene(t: Test): Promise<Scene> {
   const exported = await writeTinyExport(join(t.testdir(), 'export'));
   const ollama = await startOllama(t);
   const backend = createOllamaBackend(ollama.url);
-  await backend.create(model, exported, AbortSignal.timeout(limitMs * 2));
+  await backend.create(model, exported, AbortSignal.timeout(limitMs));
   return { backend, staysDown: true, kill: ollama.kill, start: ollama.start };
 }
 
@@ -57,7 +57,7 @@ async function upstreamScene(t: Test): Promise<Scene> {
 }
 
 function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip?: string } = {}): void {
-  t.test(name, { ...options, timeout: 60_000 }, async (t) => {
+  t.test(name, { ...options, timeout: 150_000 }, async (t) => {
     const made = await scene(t);
     const { backend } = made;
     const lane = await startLane(t, backend, { [alias]: model, 'lost:latest': 'lost:job_1' });
@@ -65,8 +65,8 @@ function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip
     const long = { model: alias, messages, temperature: 1, seed: 7, stream: true };
 
     await t.test('is available and lists what it has', async (t) => {
-      t.equal(await backend.available(AbortSignal.timeout(1000)), true);
-      t.match((await backend.models(AbortSignal.timeout(1000))).map((m) => m.name), [model]);
+      t.equal(await backend.available(AbortSignal.timeout(limitMs)), true);
+      t.match((await backend.models(AbortSignal.timeout(limitMs))).map((m) => m.name), [model]);
     });
 
     let text = '';
@@ -103,16 +103,20 @@ function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip
         const [leaves, stays] = [new AbortController(), new AbortController()];
         const left = lane.post({ ...long, stream }, leaves.signal);
         if (stream) await eventsOf(await left).next();
-        await eventsOf(await lane.post(long, stays.signal)).next();
-        const since = performance.now();
+        const staying = eventsOf(await lane.post(long, stays.signal));
+        await staying.next();
+        let generated = 0;
+        const reading = (async () => { for await (const _ of staying) generated += 1; })().catch(() => undefined);
         leaves.abort();
         await left.catch(() => undefined);
         const next = await lane.post({ ...short, max_tokens: 1 });
         t.equal(next.status, 200);
         await next.json();
-        const waitedMs = performance.now() - since;
-        t.ok(waitedMs < 1000, `both places were taken; one was free after ${waitedMs.toFixed()} ms`);
+        // The answer that was left would have gone on as long as this one, which began with it. Tokens, not seconds:
+        // a busy machine is slow with both.
+        t.ok(generated < 3000, `both places were taken; the other answer got ${generated} tokens until one was free`);
         stays.abort();
+        await reading;
       });
     }
 
@@ -139,7 +143,7 @@ function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip
         const response = await lane.post(short);
         t.equal(response.status, 503);
         t.match(await response.json(), { error: { type: 'server_error' }, detail: /does not answer/ });
-        t.equal(await backend.available(AbortSignal.timeout(1000)), false);
+        t.equal(await backend.available(AbortSignal.timeout(limitMs)), false);
       });
     }
 
@@ -148,7 +152,7 @@ function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip
       const response = await lane.post(short, AbortSignal.timeout(limitMs));
       t.equal(response.status, 200);
       t.equal((await response.json() as any).choices[0].message.content, text);
-      t.equal(await backend.available(AbortSignal.timeout(1000)), true);
+      t.equal(await backend.available(AbortSignal.timeout(limitMs)), true);
     });
   });
 }

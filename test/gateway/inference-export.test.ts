@@ -19,16 +19,16 @@ t.test('an export of the real trainer', { ...needsTrainer(), timeout: 200_000 },
   const dir = t.testdir();
   const exported = await makeRealExport(join(dir, 'export'));
   const record = JSON.parse(await readFile(join(exported.dir, 'export.json'), 'utf8')) as ExportRecord;
-  const signal = AbortSignal.timeout(60_000);
+  const soon = (): AbortSignal => AbortSignal.timeout(60_000);
   const answers = (backend: InferenceBackend) =>
-    Promise.all(record.renderings.map(({ messages }) => wholeChat(backend, Buffer.from(JSON.stringify({ model: model.backendName, messages, max_tokens: 4, temperature: 0 })), model, signal)));
+    Promise.all(record.renderings.map(({ messages }) => wholeChat(backend, Buffer.from(JSON.stringify({ model: model.backendName, messages, max_tokens: 4, temperature: 0 })), model, soon())));
   const counted = record.renderings.map((rendering) => rendering.token_ids.length);
 
   await t.test('embedded', async (t) => {
     const backend = createEmbeddedBackend({ modelsDir: join(dir, 'models'), threads: 1, logger: silentLogger });
     t.teardown(() => backend.stop());
     backend.start();
-    t.same(await backend.create(model.backendName, exported, signal), { digest: exported.ggufDigest });
+    t.same(await backend.create(model.backendName, exported, soon()), { digest: exported.ggufDigest });
     t.same((await answers(backend)).map((answer) => answer.usage.prompt_tokens), counted);
   });
 
@@ -36,7 +36,7 @@ t.test('an export of the real trainer', { ...needsTrainer(), timeout: 200_000 },
     const ollama = await startOllama(t);
     const backend = createOllamaBackend(ollama.url);
     t.teardown(() => backend.stop());
-    t.match(await backend.create(model.backendName, exported, signal), { digest: /^[0-9a-f]{64}$/ });
+    t.match(await backend.create(model.backendName, exported, soon()), { digest: /^[0-9a-f]{64}$/ });
     t.same((await answers(backend)).map((answer) => answer.usage.prompt_tokens), counted);
   });
 });

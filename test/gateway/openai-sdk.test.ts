@@ -16,13 +16,13 @@ const alias = 'shop:latest';
 const request = { model: alias, messages: [{ role: 'user' as const, content: 'Hello!' }], max_tokens: 8, temperature: 0 };
 const python = resolve(import.meta.dirname, '../../.venv/bin/python');
 
-t.test('the official packages', { timeout: 60_000 }, async (t) => {
+t.test('the official packages', { timeout: 200_000 }, async (t) => {
   const dir = t.testdir();
   const backend = createEmbeddedBackend({ modelsDir: join(dir, 'models'), threads: 1, logger: silentLogger, limits: ['--context', '16384', '--slots', '1'] });
   backend.start();
-  await backend.create('shop:job_1', await writeTinyExport(join(dir, 'export')), AbortSignal.timeout(20_000));
+  await backend.create('shop:job_1', await writeTinyExport(join(dir, 'export')), AbortSignal.timeout(60_000));
   const lane = await startLane(t, backend, { [alias]: 'shop:job_1' });
-  const client = new OpenAI({ baseURL: lane.base, apiKey: 'not-needed', maxRetries: 0, timeout: 20_000 });
+  const client = new OpenAI({ baseURL: lane.base, apiKey: 'not-needed', maxRetries: 0, timeout: 60_000 });
   let text: string | null = null;
 
   await t.test('Node: whole', async (t) => {
@@ -50,12 +50,12 @@ t.test('the official packages', { timeout: 60_000 }, async (t) => {
     for await (const _ of stream) break;
     const since = performance.now();
     t.equal((await client.chat.completions.create(request)).choices[0]!.message.content, text);
-    t.ok(performance.now() - since < 1000, 'there is one place only, and it was free within a second');
+    t.ok(performance.now() - since < 10_000, 'there is one place only, and it was free long before 16000 tokens were made');
   });
 
   await t.test('Python: whole and streamed', existsSync(python) ? {} : { skip: 'there is no .venv' }, async (t) => {
     const script = resolve(import.meta.dirname, '../support/python-client/chat.py');
-    const { stdout } = await promisify(execFile)(python, [script, lane.base, alias], { timeout: 40_000 });
+    const { stdout } = await promisify(execFile)(python, [script, lane.base, alias], { timeout: 90_000 });
     t.match(JSON.parse(stdout), {
       models: [alias], model: alias, text, finish: 'length', streamed: text,
       usage: { completion_tokens: 8 }, streamed_usage: { total_tokens: Number },

