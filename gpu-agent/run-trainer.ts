@@ -131,6 +131,10 @@ function environment({ trainer }: RunnerDeps, context: TaskContext): NodeJS.Proc
     PYTHONDONTWRITEBYTECODE: '1',
     TOKENIZERS_PARALLELISM: 'false',
     OMP_NUM_THREADS: String(trainer.threads),
+    // A trainer that is killed leaves its temporary files: there they go with the attempt.
+    TMPDIR: context.workDir,
+    // nvidia-smi, from which a slot has its index, counts by the bus; CUDA by speed unless it is told.
+    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
     CUDA_VISIBLE_DEVICES: context.slot.gpuIndex === undefined ? '' : String(context.slot.gpuIndex),
   };
 }

@@ -40,7 +40,13 @@ export function createTrainRunner(deps: RunnerDeps, baseModels: BaseModels): Tas
       if (!context.urgent.aborted) await checkpoints.settled().catch(() => {});
       throw error;
     });
-    if (!context.urgent.aborted) await checkpoints.settled();
+    if (!context.urgent.aborted) {
+      // Of a finished training nothing is gone on with: a checkpoint that could not be stored is no loss then.
+      await checkpoints.settled().catch((error: unknown) => {
+        if (outcome === 'stopped') throw error;
+        deps.logger.warn('a checkpoint of a finished training was not stored', { error: String(error) });
+      });
+    }
     faultPoint('agent.trained');
     return outcome === 'stopped' ? 'stopped' : trainResult(outcome, await putTree(deps.blobs, need(textOf(outcome, 'adapter_dir'), 'adapter_dir')), train, inputs);
   };

@@ -12,7 +12,7 @@ t.setTimeout(60_000);
 const trainResult = (report: { body: { value?: unknown } }): TrainResult => (report.body.value as CompletedReport).result!.kind.value as TrainResult;
 
 t.test('a training runs in a child and its adapter, checkpoints and measurements arrive', async (t) => {
-  const { gateway, blobs, agent, dataset, train } = await agentScene(t);
+  const { gateway, blobs, dataDir, agent, dataset, train } = await agentScene(t);
   await agent();
   const digest = await dataset({ steps: 4, log: 'hello from the trainer' });
   train('job_1', digest);
@@ -22,7 +22,10 @@ t.test('a training runs in a child and its adapter, checkpoints and measurements
   const dir = await mkdtemp(join(tmpdir(), 'forge-out-'));
   t.teardown(() => rm(dir, { recursive: true }));
   await getTree(blobs, result.adapterDigest, dir);
-  t.match(JSON.parse(await readFile(join(dir, 'forge.json'), 'utf8')), { resumed: false });
+  const { resumed, environment } = JSON.parse(await readFile(join(dir, 'forge.json'), 'utf8'));
+  t.equal(resumed, false);
+  t.match(environment, { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: '' });
+  t.ok(environment.TMPDIR.startsWith(join(dataDir, 'work', 'local')), 'its temporary files go with the attempt');
   const last = gateway.accepted.filter((report) => report.body.case === 'checkpoint').at(-1)!.body.value as CheckpointReport;
   t.equal(last.step, 4n, 'the latest checkpoint is stored');
   t.equal(gateway.accepted.find((report) => report.body.case === 'phase')?.body.case, 'phase');
@@ -41,6 +44,15 @@ t.test('a training goes on from its checkpoint', async (t) => {
   await gateway.report('job_2', 'completed');
   const steps = gateway.telemetry.filter((message) => message.taskId === 'job_2').flatMap((message) => message.metrics.map((metric) => Number(metric.step)));
   t.same(steps, [3, 4, 5]);
+});
+
+t.test('a training that finishes does not fail for its last checkpoint', async (t) => {
+  const { gateway, agent, dataset, train } = await agentScene(t);
+  await agent();
+  train('job_1', await dataset({ steps: 4, loseAt: 4 }));
+  t.match(trainResult(await gateway.report('job_1', 'completed')), { steps: 4n });
+  const steps = gateway.accepted.filter((report) => report.body.case === 'checkpoint').map((report) => (report.body.value as CheckpointReport).step);
+  t.same(steps, [2n]);
 });
 
 t.test('what the trainer fails with is told, and whether another try makes sense', async (t) => {

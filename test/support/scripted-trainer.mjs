@@ -1,10 +1,10 @@
 /**
  * A real process that speaks the trainer's protocol and does what the first row of its data says, so that the daemon
- * is tested in milliseconds. {"script": {steps, holdAt, error, crash, deaf, log}}: `holdAt` waits for orders after
- * that step, `deaf` heeds none.
+ * is tested in milliseconds. {"script": {steps, holdAt, loseAt, error, crash, deaf, log}}: `holdAt` waits for orders
+ * after that step, `loseAt` tells of a checkpoint that is gone, `deaf` heeds none.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -20,6 +20,7 @@ function saveCheckpoint() {
   const path = join(config.output_dir, `checkpoint-${step}`);
   mkdirSync(path, { recursive: true });
   writeFileSync(join(path, 'state.json'), JSON.stringify({ step }));
+  if (script.loseAt === step) rmSync(path, { recursive: true });
   say('checkpoint', { path, step, epoch: step / 10, loss: 5 - step, seconds: 0.01 });
 }
 
@@ -64,7 +65,8 @@ function train() {
   }
   const adapter = join(config.output_dir, 'adapter');
   mkdirSync(adapter, { recursive: true });
-  writeFileSync(join(adapter, 'forge.json'), JSON.stringify({ base_model: config.base_model, resumed: config.resume_from !== null }));
+  const { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } = process.env;
+  writeFileSync(join(adapter, 'forge.json'), JSON.stringify({ base_model: config.base_model, resumed: config.resume_from !== null, environment: { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } }));
   writeFileSync(join(adapter, 'metrics.jsonl'), '{"step":1,"loss":4}\n');
   return { adapter_dir: adapter, final_loss: 5 - total, steps: total, epochs: 1, tokens_seen: total * 10, seconds: 0.1, package_versions: { torch: 'none' }, base_model_digest: 'c'.repeat(64), heldout: { loss: 1, perplexity: Math.E, tokens: 10, examples: 2 } };
 }
