@@ -5,3 +5,4 @@ export type Lock =
 export function takeLock(path: string, about?: Record<string, unknown>): Lock;
 export function readLock(path: string): LockOwner | undefined;
 export function isAlive(owner: LockOwner): boolean;
+export function identify(pid: number): { pid: number; started: string };

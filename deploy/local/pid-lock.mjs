@@ -5,14 +5,15 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { dirname } from 'node:path';
 
 /**
- * Takes the lock, or tells who holds it. A lock whose process is gone, also by kill -9 or a reboot, is taken over.
+ * Takes the lock, or tells who holds it. A lock whose process is gone, also by kill -9 or a reboot, is taken over,
+ * unless one of its `workers` (see `identify`) still lives.
  * @param {string} path of the lock file; its folder is made
  * @param {Record<string, unknown>} [about] what others read in it
  * @returns {{ held: true, release(): void, update(about: Record<string, unknown>): void } | { held: false, owner: Record<string, unknown> & { pid: number } }}
  */
 export function takeLock(path, about = {}) {
   mkdirSync(dirname(path), { recursive: true });
-  const me = { pid: process.pid, started: processStart(process.pid), nonce: randomBytes(8).toString('hex') };
+  const me = { ...identify(process.pid), nonce: randomBytes(8).toString('hex') };
   const own = `${path}.${process.pid}.${me.nonce}`;
   const text = (more) => `${JSON.stringify({ ...about, ...more, ...me })}\n`;
   for (let round = 0; round < 100; round += 1) {
@@ -31,7 +32,7 @@ export function takeLock(path, about = {}) {
       if (error.code !== 'EEXIST') throw error;
     }
     const owner = readLock(path);
-    if (owner !== undefined && isAlive(owner)) return { held: false, owner };
+    if (owner !== undefined && isHeld(owner)) return { held: false, owner };
     setAside(path, owner);
   }
   throw new Error(`${path}: cannot take this lock; remove the file if nothing uses it`);
@@ -56,6 +57,16 @@ export function isAlive(owner) {
     if (error.code !== 'EPERM') return false;
   }
   return owner.started === processStart(owner.pid);
+}
+
+/** Whether a lock counts: its process lives, or one of the processes that it wrote down as working for it. */
+function isHeld(owner) {
+  return isAlive(owner) || (Array.isArray(owner.workers) && owner.workers.some(isAlive));
+}
+
+/** Names a process so that `isAlive` knows it again. @param {number} pid @returns {{ pid: number, started: string }} */
+export function identify(pid) {
+  return { pid, started: processStart(pid) };
 }
 
 /** Renames a dead process's lock away. Where another took it over in between, the fresh one goes back. */

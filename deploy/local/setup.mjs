@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { takeLock } from './pid-lock.mjs';
+import { isAlive, takeLock } from './pid-lock.mjs';
 import { ensureNodePackages } from './setup/node-packages.mjs';
 import { ensurePythonEnvironment } from './setup/python-environment.mjs';
-import { run, SetupError } from './setup/run-command.mjs';
+import { onWorkers, run, SetupError } from './setup/run-command.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const purposes = ['start', 'quickstart', 'test'];
@@ -21,6 +21,7 @@ async function main(args) {
   if (git?.status !== 0) throw new SetupError('git is needed and was not found. On Debian or Ubuntu: apt-get install git.');
   const lock = await waitForLock(join(root, '.venv', '.setup.lock'));
   try {
+    onWorkers((workers) => lock.update({ workers }));
     // They share nothing but the network, so the slower one (Python) hides the other.
     const outcomes = await Promise.allSettled([ensureNodePackages({ root, say }), ensurePythonEnvironment({ root, say })]);
     const failed = outcomes.filter((o) => o.status === 'rejected').map((o) => o.reason);
@@ -28,6 +29,7 @@ async function main(args) {
     if (unexpected !== undefined) throw unexpected;
     if (failed.length > 0) throw new SetupError(failed.map((error) => error.message).join('\n'));
   } finally {
+    onWorkers(() => {});
     lock.release();
   }
 }
@@ -37,7 +39,7 @@ async function waitForLock(path) {
   for (let said = false; ; said = true) {
     const lock = takeLock(path, {});
     if (lock.held) return lock;
-    if (!said) say(`another set-up runs (process ${lock.owner.pid}); waiting for it`);
+    if (!said) say(`another set-up runs (process ${[lock.owner, ...(lock.owner.workers ?? [])].find(isAlive)?.pid ?? lock.owner.pid}); waiting for it`);
     await new Promise((done) => setTimeout(done, 300));
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readLock, takeLock } from '../../deploy/local/pid-lock.mjs';
+import { identify, readLock, takeLock } from '../../deploy/local/pid-lock.mjs';
 
 const modulePath = join(import.meta.dirname, '../../deploy/local/pid-lock.mjs');
 
@@ -37,6 +37,18 @@ t.test('a lock of a killed process is taken over', async (t) => {
   t.notOk(takeLock(path).held, 'while it lives');
   child.kill('SIGKILL');
   await once(child, 'exit');
+  t.ok(takeLock(path).held);
+});
+
+t.test('a lock whose process is gone counts as long as one that works for it lives', async (t) => {
+  const path = join(t.testdir(), 'lock');
+  const worker = spawn('/bin/sleep', ['300'], { stdio: 'ignore' });
+  t.teardown(() => { worker.kill('SIGKILL'); });
+  await once(worker, 'spawn');
+  writeFileSync(path, JSON.stringify({ pid: 2 ** 30, started: '', nonce: 'dead', workers: [identify(worker.pid!)] }));
+  t.match(takeLock(path), { held: false, owner: { workers: [{ pid: worker.pid }] } });
+  worker.kill('SIGKILL');
+  await once(worker, 'exit');
   t.ok(takeLock(path).held);
 });
 

@@ -59,3 +59,14 @@ t.test('nats-server on PATH is taken when it is new enough', (t) => {
   t.throws(() => findNatsServer(dir, old), /2\.12 or newer is needed.*old.*2\.10\.22/);
   t.end();
 });
+
+t.test('a command of the set-up is told while it runs, and not when it has ended', async (t) => {
+  const { onWorkers, run } = await import(join(root, 'deploy/local/setup/run-command.mjs')) as {
+    onWorkers(listener: (workers: { pid: number; started: string }[]) => void): void;
+    run(command: string, args: string[], options: { cwd: string }): Promise<{ stdout: string }>;
+  };
+  const told: { pid: number; started: string }[][] = [];
+  onWorkers((workers) => told.push(workers));
+  const { stdout } = await run('/bin/sh', ['-c', 'echo $$'], { cwd: root });
+  t.match(told, [[], [{ pid: Number(stdout), started: /./ }], []]);
+});

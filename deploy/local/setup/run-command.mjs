@@ -1,7 +1,21 @@
 import { spawn } from 'node:child_process';
+import { identify } from '../pid-lock.mjs';
 
 /** A step of the set-up that failed, with what to do about it. */
 export class SetupError extends Error {}
+
+/** What npm and uv are at, by process id. They outlive a set-up that is killed with -9, and must not meet another. */
+const working = new Map();
+let tell = () => {};
+
+/**
+ * Has the commands that run now told, at once and whenever one starts or ends.
+ * @param {(workers: { pid: number, started: string }[]) => void} listener
+ */
+export function onWorkers(listener) {
+  tell = () => listener([...working.values()]);
+  tell();
+}
 
 const silenceMs = 20_000;
 
@@ -39,11 +53,20 @@ export function runStep(what, command, args, { cwd, env = process.env, say }) {
 export function run(command, args, { cwd, env = process.env }) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { pid } = child;
+    if (pid !== undefined) {
+      working.set(pid, identify(pid));
+      tell();
+    }
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text) => { stdout = (stdout + text).slice(-200_000); });
     child.stderr.setEncoding('utf8').on('data', (text) => { stderr = (stderr + text).slice(-200_000); });
     child.on('error', reject);
+    child.on('exit', () => {
+      working.delete(pid);
+      tell();
+    });
     child.on('close', (code, signal) => resolve({ status: code ?? signal ?? 'unknown', stdout, stderr }));
   });
 }
