@@ -7,11 +7,13 @@ import { onInputEnd, onParentGone, onSignals } from './end-with.ts';
 import { keepPort, localSteps } from './local-services.ts';
 import { takeLock } from './pid-lock.mjs';
 import { freePort, whyTaken } from './ports.ts';
-import { waitUntilHealthy } from './readiness.ts';
+import { readyLine, waitUntilHealthy } from './readiness.ts';
 import { StartError } from './service.ts';
 import { createSupervisor } from './supervisor.ts';
 
 const root = resolve(import.meta.dirname, '..', '..');
+/** After this, what is still away is told instead of waited for. */
+const healthLimitMs = 60_000;
 const say = (line: string): void => { console.error(line); };
 /** A reason for not starting that the user can do something about. */
 class Refusal extends Error {}
@@ -57,11 +59,13 @@ async function main(): Promise<void> {
     await supervisor.stop();
     throw error;
   }
-  const away = await waitUntilHealthy(url!, 20_000, ending.signal);
+  const away = await waitUntilHealthy(url!, healthLimitMs, ending.signal);
   if (ending.signal.aborted) return;
-  if (away.length > 0) say(`not there yet: ${away.join(', ')} (logs: ${dataPaths(config.dataDir).logs})`);
-  console.log(`AI Forge is ready on ${url}`);
+  console.log(readyLine(url!, away));
   say(`Data in ${config.dataDir}, logs in ${dataPaths(config.dataDir).logs}. Ctrl-C stops it.`);
+  if (away.length === 0) return;
+  await waitUntilHealthy(url!, Infinity, ending.signal);
+  if (!ending.signal.aborted) console.log(readyLine(url!, []));
 }
 
 // Whoever read this output may be gone; that must not take the services with it in disorder.

@@ -26,6 +26,8 @@ export interface ServiceDeps {
   onStarted?(line: string): void;
   /** Changes the command for later starts, for what was found out in the first. */
   adapt?(spec: ServiceSpec): ServiceSpec;
+  /** How long a process may neither say that it is ready nor end; then it is killed, and the attempt has failed. */
+  startLimitMs?: number;
 }
 
 /** A process that did not come up; the message ends with the last lines it wrote. */
@@ -36,6 +38,7 @@ const longestDelayMs = 30_000;
 /** After this long in good health a crash is a new story, and the back-off starts anew. */
 const healthyMs = 60_000;
 const startAttempts = 3;
+const defaultStartLimitMs = 60_000;
 const keptLines = 25;
 const warning = /^\S+ (warn|error) |\[(WRN|ERR|FTL)\]/;
 
@@ -46,6 +49,7 @@ export function createService(spec: ServiceSpec, deps: ServiceDeps): Service {
   let everReady = false;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
+  const startLimitMs = deps.startLimitMs ?? defaultStartLimitMs;
   let settle: { resolve(line: string): void; reject(error: Error): void } | undefined;
 
   const run = (): void => {
@@ -61,14 +65,22 @@ export function createService(spec: ServiceSpec, deps: ServiceDeps): Service {
       if (warning.test(line)) deps.say(`${spec.name}: ${line}`);
       if (ready || !spec.isReady(line)) return;
       ready = true;
+      clearTimeout(deadline);
       if (everReady) deps.say(`${spec.name} is back (process ${started.pid()})`);
       everReady = true;
       deps.onStarted?.(line);
       settle?.resolve(line);
     });
     process = started;
-    void started.ended.then((how) => {
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      started.kill();
+    }, startLimitMs);
+    void started.ended.then((end) => {
+      clearTimeout(deadline);
       process = undefined;
+      const how = late ? `was not ready within ${startLimitMs / 1000} s and was killed` : end;
       deps.log.write(`--- ${new Date().toISOString()} ${how}`);
       if (stopping) return;
       failures = ready && Date.now() - begin >= healthyMs ? 1 : failures + 1;

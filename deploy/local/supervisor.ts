@@ -27,6 +27,8 @@ export interface SupervisorDeps {
   onReady?(name: string, line: string): void;
   /** Changes a service's command for later starts: what was free to choose at first must stay as it is. */
   adapt?(spec: ServiceSpec): ServiceSpec;
+  /** How long a service may take to say that it is ready; a minute where it is not given. */
+  startLimitMs?: number;
 }
 
 /** Runs the services of one machine: in order, again when they die, and never beyond its own life. */
@@ -38,6 +40,7 @@ export function createSupervisor(steps: readonly Step[], deps: SupervisorDeps): 
       say: deps.say,
       onStarted: (line) => deps.onReady?.(spec.name, line),
       ...(deps.adapt === undefined ? {} : { adapt: deps.adapt }),
+      ...(deps.startLimitMs === undefined ? {} : { startLimitMs: deps.startLimitMs }),
     }),
   })));
   const all = running.flat().map((entry) => entry.service);

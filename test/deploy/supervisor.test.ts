@@ -9,6 +9,8 @@ import { StartError } from '../../deploy/local/service.ts';
 import { createSupervisor } from '../../deploy/local/supervisor.ts';
 import { allGone, lives, toy } from './support/toys.ts';
 
+t.setTimeout(240_000);
+
 /** Collects what the supervisor says, and lets a test wait for a line. */
 function terminal() {
   const lines: string[] = [];
@@ -71,6 +73,21 @@ t.test('a process that never comes up is given up, with its last words', async (
   t.match(error?.message, /broken ended with status 7/);
   t.match(error?.message, /the reason why/);
   t.same(supervisor.pids(), {});
+});
+
+t.test('a process that neither comes up nor ends is killed, and given up like one that ends', { timeout: 60_000 }, async (t) => {
+  const { say, lines } = terminal();
+  const mute = { ...toy('mute'), command: '/bin/sh', args: ['-c', 'sleep 300 & echo grandchild $!; wait'] };
+  const supervisor = createSupervisor([{ specs: [mute], graceMs: 500 }], { logDir: t.testdir(), say, startLimitMs: 3_000 });
+  t.teardown(() => supervisor.kill());
+  const error = await supervisor.start().then(() => undefined, (reason: Error) => reason);
+  t.ok(error instanceof StartError);
+  t.match(error?.message, /mute was not ready within 3 s and was killed[^]*grandchild \d+/);
+  t.equal(lines.filter((line) => line.includes('starting it again')).length, 2);
+  t.same(supervisor.pids(), {});
+  const started = [...(await readFile(join(t.testdirName, 'mute.log'), 'utf8')).matchAll(/grandchild (\d+)/g)].map((match) => Number(match[1]));
+  t.ok(started.length > 0);
+  await allGone(started, 20_000);
 });
 
 t.test('a command that is not there is told as such', async (t) => {

@@ -5,6 +5,7 @@ import { delimiter, join, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { dataPaths, type Config } from '../../../core/config.ts';
 import { isAlive, readLock } from '../pid-lock.mjs';
+import { findReadyLine } from '../readiness.ts';
 
 export interface LocalService {
   url: string;
@@ -53,10 +54,11 @@ export async function startService(root: string, config: Config, repository: str
   };
   try {
     for (;;) {
-      const url = /^AI Forge is ready on (\S+)$/m.exec(said())?.[1];
-      if (url !== undefined) {
+      const up = findReadyLine(said());
+      if (up !== undefined && up.away.length > 0) throw new Error(`${up.away.join(', ')} did not come up; the logs in ${logs} tell why`);
+      if (up !== undefined) {
         return {
-          url, pid: child.pid!, found: false, stop,
+          url: up.url, pid: child.pid!, found: false, stop,
           async release() {
             await new Promise((resolve) => child.stdin!.end('stay\n', () => resolve(undefined)));
             child.unref();
