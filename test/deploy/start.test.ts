@@ -6,6 +6,8 @@ import t from 'tap';
 import { startForge } from './support/local-forge.ts';
 import { allGone, lives } from './support/toys.ts';
 
+t.setTimeout(240_000);
+
 const ready = /^AI Forge is ready on (http:\S+)$/m;
 const health = async (url: string): Promise<{ status: number; degraded: string[] }> => {
   const response = await fetch(new URL('/health', url));
@@ -77,4 +79,12 @@ t.test('two instances run side by side; one directory has one; each ends as it s
   await again.until(ready);
   again.process.kill('SIGINT');
   t.equal(await again.ended, 0, 'a directory whose owner was killed is taken over');
+});
+
+t.test('a wait for a line that never comes ends, and shows what there was', { timeout: 120_000 }, async (t) => {
+  const forge = startForge(t, join(t.testdir(), 'data'));
+  await forge.until(ready);
+  await t.rejects(forge.until(/never said/, 1), { message: /1 ms went by before \/never said\/:[^]*is ready on[^]*--- logs\/gateway\.log\n/ });
+  forge.process.kill('SIGTERM');
+  await forge.ended;
 });

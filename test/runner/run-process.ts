@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Ended {
   stdout: string;
@@ -6,8 +7,8 @@ export interface Ended {
   /** Undefined when a signal ended it. */
   status: number | undefined;
   timedOut: boolean;
-  /** Whether something it started outlived it; that has been ended too. */
-  leftBehind: boolean;
+  /** What it started that outlived it, by command; that has been ended too. */
+  leftBehind: string[];
   seconds: number;
 }
 
@@ -24,7 +25,7 @@ export async function runProcess(command: string, args: string[], options: { cwd
   }
   if (child.pid === undefined) {
     const error = await new Promise<Error>((resolve) => child.once('error', resolve));
-    return { ...kept, stderr: error.message, status: 127, timedOut: false, leftBehind: false, seconds: 0 };
+    return { ...kept, stderr: error.message, status: 127, timedOut: false, leftBehind: [], seconds: 0 };
   }
   const group = child.pid;
   running.add(group);
@@ -32,7 +33,7 @@ export async function runProcess(command: string, args: string[], options: { cwd
   const timer = setTimeout(() => { timedOut = true; killGroup(group); }, options.limitMs);
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
   clearTimeout(timer);
-  const leftBehind = !timedOut && (await groupOutlives(group, 1_000));
+  const leftBehind = timedOut ? [] : await survivors(group, 3_000);
   killGroup(group);
   running.delete(group);
   // A process that moved to another group may hold the pipes open for ever.
@@ -49,10 +50,27 @@ function killGroup(group: number): void {
   try { process.kill(-group, 'SIGKILL'); } catch { /* it is gone */ }
 }
 
-async function groupOutlives(group: number, graceMs: number): Promise<boolean> {
+/** @returns the commands of the group's processes that are still there after the grace */
+async function survivors(group: number, graceMs: number): Promise<string[]> {
   for (const end = Date.now() + graceMs; ; ) {
-    try { process.kill(-group, 0); } catch { return false; }
-    if (Date.now() > end) return true;
+    const there = members(group);
+    if (there.length === 0 || Date.now() > end) return there;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** A zombie that its new parent has not yet waited for is no process that runs. */
+function members(group: number): string[] {
+  try { process.kill(-group, 0); } catch { return []; }
+  if (process.platform !== 'linux') return [`process group ${group}`];
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      const [state, , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (Number(pgrp) !== group || state === 'Z' || state === 'X') return [];
+      return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()}`];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -15,7 +15,7 @@ export function tapUnit(root: string, file: string, env: NodeJS.ProcessEnv, limi
       else if (tap.problem !== undefined) problems.push(tap.problem);
       else if (ended.status !== 0 && tap.failed === 0) problems.push(`ended with status ${ended.status ?? 'of a signal'} though no test failed`);
       if (problems.length === 0 && tap.passed + tap.failed + tap.skips.length === 0) problems.push('has no test');
-      if (ended.leftBehind) problems.push('left processes behind');
+      if (ended.leftBehind.length > 0) problems.push(`left processes behind: ${ended.leftBehind.join('; ')}`);
       const report = [
         ...problems.map((problem) => `${file} ${problem}`),
         ...tap.failures,

@@ -1,22 +1,31 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Test } from 'tap';
 import { readLock } from '../../../deploy/local/pid-lock.mjs';
 
 const root = resolve(import.meta.dirname, '../../..');
+const defaultLimitMs = 120_000;
 
 export interface LocalForge {
   process: ChildProcess;
   dataDir: string;
   /** All that it wrote. */
   output(): string;
-  /** Waits for a line of its output. @throws Error when it ends before */
-  until(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Waits for a line of its output. @throws Error with the end of it and of its logs, when it ends before or the limit is over */
+  until(pattern: RegExp, limitMs?: number): Promise<RegExpExecArray>;
   /** Process ids of its services, by name. */
   pids(): Record<string, number>;
   /** Its exit status or signal. */
   ended: Promise<number | string>;
+}
+
+const tail = (text: string, lines = 30): string => text.trimEnd().split('\n').slice(-lines).join('\n');
+
+/** The end of each log of a data directory. */
+function logsOf(dataDir: string): string {
+  return globSync('logs/*.log', { cwd: dataDir }).map((log) => `--- ${log}\n${tail(readFileSync(join(dataDir, log), 'utf8'), 15)}`).join('\n');
 }
 
 /** `npm start` without npm: the supervisor on a data directory, any free port unless the environment says otherwise. */
@@ -35,12 +44,18 @@ export function startForge(t: Pick<Test, 'teardown'>, dataDir: string, env: Node
     process: child,
     dataDir,
     output: () => text,
-    async until(pattern) {
-      for (;;) {
-        const match = pattern.exec(text);
-        if (match !== null) return match;
-        if (over) throw new Error(`it ended before ${String(pattern)}:\n${text}`);
-        await new Promise<void>((done) => { wake = done; });
+    async until(pattern, limitMs = defaultLimitMs) {
+      let late = false;
+      const timer = setTimeout(() => { late = true; wake(); }, limitMs);
+      try {
+        for (;;) {
+          const match = pattern.exec(text);
+          if (match !== null) return match;
+          if (over || late) throw new Error(`${late ? `${limitMs} ms went by` : 'it ended'} before ${String(pattern)}:\n${tail(text)}\n${logsOf(dataDir)}`);
+          await new Promise<void>((done) => { wake = done; });
+        }
+      } finally {
+        clearTimeout(timer);
       }
     },
     pids: () => (readLock(join(dataDir, 'lock'))?.['services'] ?? {}) as Record<string, number>,
