@@ -1,6 +1,10 @@
 // What Ollama makes of our templates: the real Ollama renders, and counts tokens.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { createChatTemplate } from '../../gateway/inference/chat-template.ts';
 import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
@@ -12,11 +16,12 @@ import { chatml, writeTinyExport, type TinyOptions } from '../support/tiny-model
 
 t.setTimeout(240_000);
 
-t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
+t.test('Ollama', { ...needsOllama(), timeout: 200_000 }, async (t) => {
   const ollama = await startOllama(t);
   const backend = createOllamaBackend(ollama.url);
   t.teardown(() => backend.stop());
-  const signal = AbortSignal.timeout(50_000);
+  /** For one call. */
+  const soon = (): AbortSignal => AbortSignal.timeout(60_000);
   const dir = t.testdir();
 
   const api = async (path: string, body: unknown) => (await fetch(`${ollama.url}${path}`, { method: 'POST', body: JSON.stringify(body) })).json() as Promise<any>;
@@ -28,7 +33,7 @@ t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
   await t.test('templates of other families give the trainer’s prompts', async (t) => {
     for (const [name, chatTemplate] of Object.entries({ llama3, llama32, qwen, mistral })) {
       const exported = await exportWith(name, chatTemplate);
-      await t.resolves(backend.create(`${name}:job_1`, exported, signal), name);
+      await t.resolves(backend.create(`${name}:job_1`, exported, soon()), name);
     }
   });
 
@@ -37,40 +42,40 @@ t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
     const record = JSON.parse(await readFile(join(exported.dir, 'export.json'), 'utf8'));
     for (const rendering of record.renderings) rendering.messages = rendering.messages.filter((message: { role: string }) => message.role !== 'system');
     await writeFile(join(exported.dir, 'export.json'), JSON.stringify(record));
-    await backend.create('gemma:job_1', exported, signal);
+    await backend.create('gemma:job_1', exported, soon());
     const answer = await api('/api/chat', { model: 'gemma:job_1', stream: false, messages: [{ role: 'system', content: 'S' }, { role: 'user', content: 'U' }] });
     t.match(answer.error, /allows no system message here/);
   });
 
   await t.test('the model has the stop marks and is the same when created again', async (t) => {
     const exported = await exportWith('again', chatml);
-    const first = await backend.create('again:job_1', exported, signal);
-    t.same(await backend.create('again:job_1', exported, signal), first);
+    const first = await backend.create('again:job_1', exported, soon());
+    t.same(await backend.create('again:job_1', exported, soon()), first);
     const shown = await api('/api/show', { model: 'again:job_1' });
     t.match(shown.parameters, /stop\s+"<\|im_end\|>"/);
-    t.equal((await backend.models(signal)).find((model) => model.name === 'again:job_1')?.digest, first.digest);
+    t.equal((await backend.models(soon())).find((model) => model.name === 'again:job_1')?.digest, first.digest);
   });
 
   await t.test('a prompt that differs is refused, and the model is not left there', async (t) => {
     const exported = await writeTinyExport(join(dir, 'differs'), { rendered: (messages) => `<|im_start|>${messages.map((m) => m.content).join('|')}` });
-    await t.rejects(backend.create('differs:job_1', exported, signal), { code: 'wrong_state', message: /differs from the one the model was trained with, in conversation 1 \(user\): at character 12/ });
-    t.notOk((await backend.models(signal)).some((model) => model.name === 'differs:job_1'));
+    await t.rejects(backend.create('differs:job_1', exported, soon()), { code: 'wrong_state', message: /differs from the one the model was trained with, in conversation 1 \(user\): at character 12/ });
+    t.notOk((await backend.models(soon())).some((model) => model.name === 'differs:job_1'));
   });
 
   await t.test('a BOS that the trainer did not have is noticed by the number of tokens', async (t) => {
     const exported = await exportWith('bos', chatml, { addBos: true });
-    await t.rejects(backend.create('bos:job_1', exported, signal), { code: 'wrong_state', message: /texts are equal, but the trainer makes (\d+) tokens of them and the backend \d+/ });
+    await t.rejects(backend.create('bos:job_1', exported, soon()), { code: 'wrong_state', message: /texts are equal, but the trainer makes (\d+) tokens of them and the backend \d+/ });
   });
 
   await t.test('a BOS that Ollama adds is not written twice', async (t) => {
     const exported = await exportWith('onebos', llama3, { addBos: true });
-    await t.resolves(backend.create('onebos:job_1', exported, signal));
+    await t.resolves(backend.create('onebos:job_1', exported, soon()));
   });
 
   await t.test('an answer that Ollama breaks off because it repeats itself is not passed off as an ordinary one', async (t) => {
-    await backend.create('stuck:job_1', await exportWith('stuck', chatml, { stuck: true }), signal);
+    await backend.create('stuck:job_1', await exportWith('stuck', chatml, { stuck: true }), soon());
     const ask = async (stream: boolean) => {
-      const answer = await backend.chat(Buffer.from(JSON.stringify({ model: 'stuck:job_1', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 100, temperature: 0, stream })), signal);
+      const answer = await backend.chat(Buffer.from(JSON.stringify({ model: 'stuck:job_1', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 100, temperature: 0, stream })), soon());
       return Buffer.from(await readAll(answer.body, 1e6, 'Ollama')).toString();
     };
     await t.rejects(ask(false), { code: 'unavailable', message: /broke off the answer because it repeated itself/ });
@@ -82,24 +87,42 @@ t.test('Ollama', { ...needsOllama(), timeout: 60_000 }, async (t) => {
   });
 
   await t.test('the process that runs the model dies in mid-stream: an error event, and the next request is served', async (t) => {
-    await backend.create('dies:job_1', await exportWith('dies', chatml), signal);
+    await backend.create('dies:job_1', await exportWith('dies', chatml), soon());
     const lane = await startLane(t, createOllamaBackend(ollama.url), { 'dies:latest': 'dies:job_1' });
     const request = { model: 'dies:latest', messages: [{ role: 'user', content: 'Hi' }] };
-    const events = eventsOf(await lane.post({ ...request, stream: true }, signal));
+    const events = eventsOf(await lane.post({ ...request, stream: true }, soon()));
     await events.next();
     ollama.killRunners();
     t.match(JSON.parse((await Array.fromAsync(events)).at(-1)!), { error: { type: 'server_error', message: /stopped in the middle/ } });
-    t.equal((await lane.post({ ...request, max_tokens: 2 }, signal)).status, 200);
+    t.equal((await lane.post({ ...request, max_tokens: 2 }, soon())).status, 200);
   });
 
   await t.test('removes, also what is not there', async (t) => {
     await backend.remove('again:job_1');
     await backend.remove('again:job_1');
-    t.notOk((await backend.models(signal)).some((model) => model.name === 'again:job_1'));
+    t.notOk((await backend.models(soon())).some((model) => model.name === 'again:job_1'));
   });
 
   await t.test('a file that is not what its digest says is refused', async (t) => {
     const exported = await exportWith('altered', chatml, { seed: 9 });
-    await t.rejects(backend.create('altered:job_1', { ...exported, ggufDigest: 'a'.repeat(64) }, signal), { code: 'wrong_state', message: /did not take the model's file/ });
+    await t.rejects(backend.create('altered:job_1', { ...exported, ggufDigest: 'a'.repeat(64) }, soon()), { code: 'wrong_state', message: /did not take the model's file/ });
   });
+});
+
+t.test('a test that is killed leaves no Ollama', { ...needsOllama(), timeout: 120_000 }, async (t) => {
+  const program = `
+    const { startOllama } = await import(${JSON.stringify(resolve(import.meta.dirname, '../support/ollama.ts'))});
+    const ollama = await startOllama({ teardown: () => {} });
+    console.log(ollama.url);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => { parent.kill('SIGKILL'); });
+  const [url] = await once(createInterface({ input: parent.stdout }), 'line') as [string];
+  const answers = (): Promise<boolean> => fetch(url, { signal: AbortSignal.timeout(10_000) }).then((response) => response.ok, () => false);
+  t.equal(await answers(), true);
+  parent.kill('SIGKILL');
+  const end = performance.now() + 30_000;
+  while (await answers()) {
+    if (performance.now() > end) throw new Error(`Ollama on ${url} still answers`);
+    await setTimeout(50);
+  }
 });

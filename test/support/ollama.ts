@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { freePort } from './nats.ts';
 
-const startLimitMs = 20_000;
+const startLimitMs = 60_000;
+const leash = resolve(import.meta.dirname, '../../deploy/local/leash.sh');
 
 export interface TestOllama {
   url: string;
@@ -39,19 +41,23 @@ export async function startOllama(t: Pick<Test, 'teardown'>): Promise<TestOllama
   const home = await mkdtemp(join(tmpdir(), 'forge-ollama-'));
   const host = `127.0.0.1:${await freePort()}`;
   let child: ChildProcess | undefined;
+  let pid = 0;
 
   const start = async (): Promise<void> => {
     const env = { PATH: process.env['PATH'], HOME: home, OLLAMA_MODELS: join(home, 'models'), OLLAMA_HOST: host, OLLAMA_NUM_PARALLEL: '2', OLLAMA_KEEP_ALIVE: '5m', OLLAMA_NOPRUNE: '1' };
-    // A group of its own: the runners that it starts must end with it, also after a kill -9.
-    child = spawn(binary, ['serve'], { env, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    // A group of its own: the runners that it starts must end with it, also after a kill -9. And the leash ends them all
+    // when this process is gone, however it went.
+    child = spawn('/bin/sh', [leash, binary, 'serve'], { env, stdio: ['pipe', 'ignore', 'pipe', 'pipe'], detached: true });
+    child.stdin!.on('error', () => {});
+    createInterface({ input: child.stdio[3] as NodeJS.ReadableStream }).on('line', (line) => { pid = Number(line); });
     let log = '';
-    await new Promise<void>((resolve, reject) => {
+    await new Promise<void>((done, reject) => {
       const timer = setTimeout(() => reject(new Error(`ollama did not start in ${startLimitMs} ms:\n${log}`)), startLimitMs);
       child!.stderr!.setEncoding('utf8').on('data', (text: string) => {
         log = (log + text).slice(-20_000);
         if (!log.includes('Listening on')) return;
         clearTimeout(timer);
-        resolve();
+        done();
       });
       child!.once('error', reject);
       child!.once('exit', (code) => reject(new Error(`ollama ended with ${code}:\n${log}`)));
@@ -59,7 +65,8 @@ export async function startOllama(t: Pick<Test, 'teardown'>): Promise<TestOllama
   };
   const kill = async (): Promise<void> => {
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
+    // Its output ends when the last of the group is gone, the server that holds the port among them.
+    const gone = once(child, 'close');
     process.kill(-child.pid, 'SIGKILL');
     await gone;
   };
@@ -70,8 +77,8 @@ export async function startOllama(t: Pick<Test, 'teardown'>): Promise<TestOllama
   });
   await start();
   const killRunners = (): void => {
-    const pids = execFileSync('pgrep', ['-P', String(child!.pid)]).toString().trim().split('\n').map(Number);
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    const pids = execFileSync('pgrep', ['-P', String(pid)]).toString().trim().split('\n').map(Number);
+    for (const runner of pids) process.kill(runner, 'SIGKILL');
   };
   return { url: `http://${host}`, kill, killRunners, start };
 }
