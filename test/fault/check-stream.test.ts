@@ -18,7 +18,7 @@ interface Forged {
 }
 
 const spec = create(TaskSpecSchema, { kind: { case: 'train', value: {} } });
-const result = create(TaskResultSchema, { kind: { case: 'train', value: { steps: 12n, epochs: 1, finalLoss: 3.5 } } });
+const result = create(TaskResultSchema, { kind: { case: 'train', value: { adapterDigest: 'a'.repeat(64), steps: 12n, epochs: 1, finalLoss: 3.5 } } });
 const queued = event('taskQueued', { kind: TaskKind.TRAIN, project: 'toy', spec, after: '', maxAttempts: 5 });
 const started = (attempt: number): Event => event('attemptStarted', { attempt, workerId: 'w', bootId: 'b', slot: 's', askId: `a${attempt}` });
 const report = (attempt: number, number: number): Event => event('reportAccepted', { attempt, number: BigInt(number) });
@@ -67,7 +67,7 @@ const forgeries: Record<string, { history: Forged[]; finds: RegExp }> = {
   'a task completed twice': { history: [...good(), { events: [completed] }], finds: /job_1 completed 2 times/ },
   'a task that never completed': { history: without(6), finds: /job_1 was acknowledged and is running, not completed/ },
   'a report of an attempt that is over': { history: put(4, { events: [report(1, 2)] }), finds: /reportAccepted of attempt 1, which is over/ },
-  'a checkpoint of an attempt that is over': { history: put(5, { events: [event('checkpointSaved', { attempt: 1, step: 3n, epoch: 1, digest: 'd', seconds: 1 })] }), finds: /checkpointSaved of attempt 1, which is over/ },
+  'a checkpoint of an attempt that is over': { history: put(5, { events: [event('checkpointSaved', { attempt: 1, step: 3n, epoch: 1, digest: 'd'.repeat(64), seconds: 1 })] }), finds: /checkpointSaved of attempt 1, which is over/ },
   'a report that was taken twice': { history: put(6, { events: [report(2, 1)] }), finds: /report 1 of attempt 2 after 1/ },
   'a gap in the reports': { history: instead(6, { events: [report(2, 3), ended(2), completed] }), finds: /report 3 of attempt 2 after 1/ },
   'two attempts at once': { history: without(3), finds: /attempt 2 started while another ran/ },
