@@ -9,6 +9,7 @@ from typing import Any
 from .errors import TrainerError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_TIMEOUT_SECONDS = 10
 # Weights as safetensors only: other formats are pickles, which run code when they are loaded.
 HUB_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
@@ -30,14 +31,20 @@ def find_base_model(name: str, revision: str | None) -> Path:
     return _from_hub(name, revision)
 
 
+def commit_of(directory: Path) -> str | None:
+    """The commit of a base model from the hub, whose cache names its folders so; None for a directory of its own."""
+    return directory.name if directory.parent.name == "snapshots" and COMMIT.fullmatch(directory.name) else None
+
+
 def _from_hub(name: str, revision: str | None) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
         # One short question first: the download itself retries for minutes before it gives up.
-        commit = HfApi().model_info(name, revision=revision, timeout=HUB_TIMEOUT_SECONDS).sha
-        return Path(snapshot_download(name, revision=commit, allow_patterns=list(HUB_FILES)))
+        HfApi().model_info(name, revision=revision, timeout=HUB_TIMEOUT_SECONDS)
+        # By the name as it was given: so the cache notes which commit a branch was at, and finds it without the hub.
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES)))
     except RepositoryNotFoundError as error:
         raise TrainerError(
             "base_model_missing",
