@@ -18,6 +18,7 @@ from .configs import TrainConfig
 from .control import Control, StopRequested
 from .device import compute_dtype, peak_memory_bytes, settle_device
 from .digest import file_digest, model_digest
+from .errors import TrainerError
 from .events import EventStream
 
 ADAPTER = "adapter"
@@ -52,12 +53,12 @@ def train(config: TrainConfig, events: EventStream, control: Control) -> dict[st
         control.check()
         device = settle_device(config.device, config.threads)
         dtype = compute_dtype(device)
-        fingerprint = _fingerprint(config, base_dir)
-        if checkpoint is not None:
-            require_same_run(checkpoint, fingerprint)
         tokenizer = load_tokenizer(base_dir)
         rows = read_rows(config.train_file, tokenizer, config.max_seq_length)
         heldout = read_rows(config.heldout_file, tokenizer, config.max_seq_length) if config.heldout_file else None
+        fingerprint = _fingerprint(config, base_dir)
+        if checkpoint is not None:
+            require_same_run(checkpoint, fingerprint)
         control.check()
         from .prepare_model import prepare_model
 
@@ -120,9 +121,16 @@ def _fingerprint(config: TrainConfig, base_dir: Path) -> dict[str, Any]:
     return {
         **fields,
         "base_model_digest": model_digest(base_dir),
-        "train_file": file_digest(config.train_file),
-        "heldout_file": file_digest(config.heldout_file) if config.heldout_file else None,
+        "train_file": _dataset_digest(config.train_file),
+        "heldout_file": _dataset_digest(config.heldout_file) if config.heldout_file else None,
     }
+
+
+def _dataset_digest(path: str) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise TrainerError("bad_dataset", f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _trainer(

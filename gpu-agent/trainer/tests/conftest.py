@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import sysconfig
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -170,17 +173,39 @@ class Child:
                 pass_fds=[writer],
             )
         os.close(writer)
-        self._reader = os.fdopen(reader, encoding="utf-8")
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, args=[reader], daemon=True)
+        self._reader.start()
         self.events: list[dict[str, Any]] = []
 
-    def until(self, type_: str) -> dict[str, Any]:
-        """Waits for the next event of that type; fails when the child ends before."""
-        for line in self._reader:
-            event = json.loads(line)
-            self.events.append(event)
+    def _read(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, encoding="utf-8") as stream:
+            for line in stream:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def _next(self, deadline: float, awaited: str) -> dict[str, Any] | None:
+        """The next event, or None when the child has closed its pipe; fails after the deadline."""
+        try:
+            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise AssertionError(f"no {awaited} in time; {self._tail()}") from None
+        if line is None:
+            self._lines.put(None)
+            return None
+        self.events.append(json.loads(line))
+        return self.events[-1]
+
+    def _tail(self) -> str:
+        return f"log:\n{self.log.read_text()[-2000:]}"
+
+    def until(self, type_: str, seconds: float = COMMAND_TIMEOUT_SECONDS) -> dict[str, Any]:
+        """Waits for the next event of that type; fails when the child ends before, or after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while event := self._next(deadline, f"{type_} event"):
             if event["type"] == type_:
                 return event
-        raise AssertionError(f"no {type_} event; log:\n{self.log.read_text()[-2000:]}")
+        raise AssertionError(f"no {type_} event; {self._tail()}")
 
     def say(self, command: str) -> None:
         """Sends a control line."""
@@ -190,7 +215,9 @@ class Child:
 
     def end(self) -> int:
         """Reads the remaining events and gives the exit code."""
-        self.events.extend(json.loads(line) for line in self._reader)
+        deadline = time.monotonic() + COMMAND_TIMEOUT_SECONDS
+        while self._next(deadline, "end of the child"):
+            pass
         return self.process.wait(timeout=COMMAND_TIMEOUT_SECONDS)
 
     def close(self) -> None:
@@ -198,7 +225,7 @@ class Child:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self._reader.close()
+        self._reader.join()
         if self.process.stdin is not None:
             self.process.stdin.close()
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from conftest import Child, Recorder, train_here
 
+from forge_trainer.errors import TrainerError
+
 Start = Callable[[str, dict[str, Any]], Child]
 PAUSED, CANCELLED, FAILED = 75, 76, 1
 
@@ -74,12 +76,24 @@ def test_a_pause_before_the_first_step_says_so(train_config: dict[str, Any], sta
     assert not any(event["type"] == "checkpoint" for event in child.events)
 
 
-def test_failures_tell_their_code(train_config: dict[str, Any], start: Start, tmp_path: Path) -> None:
+def test_a_child_that_says_nothing_is_not_waited_for_without_an_end(train_config: dict[str, Any], start: Start) -> None:
+    child = start("train", long_run(train_config))
+    with pytest.raises(AssertionError, match="no result event in time; log:"):
+        child.until("result", seconds=0.1)
+
+
+def test_failures_tell_their_code(
+    train_config: dict[str, Any], start: Start, tmp_path: Path, recorder: Recorder
+) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\n")
     child = start("train", {**train_config, "train_file": str(broken)})
     assert child.end() == FAILED
     assert child.events[-1]["type"] == "error" and child.events[-1]["code"] == "bad_dataset"
+    for field in ("train_file", "heldout_file"):
+        with pytest.raises(TrainerError) as caught:
+            train_here({**train_config, field: str(tmp_path / "none.jsonl")}, recorder)
+        assert caught.value.code == "bad_dataset" and "none.jsonl" in str(caught.value)
     child = start("train", {**train_config, "rank": 0, "colour": "red"})
     assert child.end() == FAILED
     (error,) = child.events
@@ -89,8 +103,6 @@ def test_failures_tell_their_code(train_config: dict[str, Any], start: Start, tm
 def test_a_missing_base_model_and_a_hub_out_of_reach(
     train_config: dict[str, Any], start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recorder: Recorder
 ) -> None:
-    from forge_trainer.errors import TrainerError
-
     with pytest.raises(TrainerError) as caught:
         train_here({**train_config, "base_model": str(tmp_path / "none")}, recorder)
     assert caught.value.code == "base_model_missing"
