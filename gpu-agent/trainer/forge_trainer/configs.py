@@ -42,11 +42,14 @@ class TrainConfig:
     checkpoint_every_seconds: float = setting(default=300.0, check=above(0, 86_400))
     early_stopping_patience: int | None = setting(default=None, check=at_least(1))
     evaluate_every_epoch: bool = True
+    use_unsloth: bool = False
     device: DeviceChoice = "auto"
     threads: int | None = setting(default=None, check=between(1, 4096))
 
     def problems(self) -> Iterator[str]:
         """What is wrong between fields."""
+        if self.use_unsloth and (self.use_pissa or self.quantization == "8bit" or self.device == "cpu"):
+            yield "use_unsloth: needs CUDA, use_pissa false and quantization none or 4bit"
         if self.quantization != "none" and self.device == "cpu":
             yield f"quantization: {self.quantization} needs CUDA; use none on a CPU"
         if self.early_stopping_patience is not None and self.heldout_file is None:

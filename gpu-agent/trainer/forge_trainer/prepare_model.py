@@ -13,7 +13,7 @@ from . import adapter
 from .base_model import load_model
 from .checkpoint import Checkpoint
 from .configs import TrainConfig
-from .unsloth_model import load_with_unsloth, unsloth_fits
+from .unsloth_model import load_with_unsloth, unsloth_asked
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def prepare_model(
     initial = checkpoint.initial if checkpoint else None
     trained = checkpoint.adapter if checkpoint else None
     pissa_on_bits = config.use_pissa and config.quantization != "none"
-    if unsloth_fits(config, device):
+    if unsloth_asked(config, device):
         base = load_with_unsloth(config, base_dir, dtype)
     else:
         base = load_model(base_dir, dtype, device, "none" if pissa_on_bits else config.quantization)

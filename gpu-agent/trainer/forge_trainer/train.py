@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import adapter, atomic
-from .base_model import find_base_model, load_tokenizer
+from .base_model import commit_of, find_base_model, load_tokenizer
 from .chat_rows import Row, read_rows
 from .checkpoint import Checkpoint, load_checkpoint, require_same_run
 from .configs import TrainConfig
@@ -103,6 +103,7 @@ def train(config: TrainConfig, events: EventStream, control: Control) -> dict[st
         "peak_memory_bytes": peak_memory_bytes(device),
         "package_versions": versions,
         "base_model_digest": fingerprint["base_model_digest"],
+        "base_model_revision": commit_of(base_dir),
         "metrics_file": str((adapter_dir / METRICS_FILE).resolve()),
     }
 

@@ -1,4 +1,4 @@
-"""Unsloth's faster kernels for the base model, taken when the package is installed on a CUDA host.
+"""Unsloth's faster kernels for the base model, taken on a CUDA host where the setting use_unsloth asks.
 
 Only the base comes from it; adapter, trainer and checkpoints are the same as without. PiSSA keeps to the plain way,
 since it rewrites the base's weights. Unsloth is in no lock file here: who installs it answers for its version.
@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from .configs import TrainConfig
+from .errors import TrainerError
 
 
-def unsloth_fits(config: TrainConfig, device: Any) -> bool:
-    """Whether this run loads its base by Unsloth."""
-    wanted = device.type == "cuda" and not config.use_pissa and config.quantization in ("none", "4bit")
-    return wanted and importlib.util.find_spec("unsloth") is not None
+def unsloth_asked(config: TrainConfig, device: Any) -> bool:
+    """Whether this run loads its base by Unsloth; raises TrainerError bad_config where it is asked for in vain."""
+    if not config.use_unsloth:
+        return False
+    if device.type != "cuda":
+        raise TrainerError("bad_config", "use_unsloth: needs CUDA, and this host has none; leave it out")
+    if importlib.util.find_spec("unsloth") is None:
+        raise TrainerError(
+            "bad_config", "use_unsloth: the package unsloth is not installed; install it or leave it out"
+        )
+    return True
 
 
 def load_with_unsloth(config: TrainConfig, base_dir: Path, dtype: Any) -> Any:

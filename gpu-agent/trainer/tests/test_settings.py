@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +53,8 @@ def test_a_wrong_value_is_refused(field: str, value: Any) -> None:
 def test_fields_that_exclude_each_other() -> None:
     assert "quantization" in problems({**GOOD, "quantization": "4bit", "device": "cpu"})
     assert "early_stopping_patience" in problems({**GOOD, "early_stopping_patience": 1})
+    assert "use_unsloth" in problems({**GOOD, "use_unsloth": True})
+    assert "use_unsloth" in problems({**GOOD, "use_unsloth": True, "use_pissa": False, "quantization": "8bit"})
     assert "lora_dropout" in problems({**GOOD, "lora_dropout": 0.1})
 
 
@@ -67,3 +70,21 @@ def test_a_starter_needs_time_or_steps() -> None:
         with pytest.raises(TrainerError, match="exactly one"):
             settings.parse({**given, **extra}, configs.StarterConfig)
     assert settings.parse({**given, "seconds": 2}, configs.StarterConfig).seconds == 2.0
+
+
+def test_unsloth_is_used_only_when_asked_for_and_refused_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from forge_trainer import unsloth_model
+
+    asked = settings.parse({**GOOD, "use_pissa": False, "use_unsloth": True}, configs.TrainConfig)
+    plain = settings.parse({**GOOD, "use_pissa": False}, configs.TrainConfig)
+    cuda, cpu = SimpleNamespace(type="cuda"), SimpleNamespace(type="cpu")
+    for installed in (None, object()):
+        monkeypatch.setattr(unsloth_model.importlib.util, "find_spec", lambda _, found=installed: found)
+        assert not unsloth_model.unsloth_asked(plain, cuda)
+        with pytest.raises(TrainerError, match="needs CUDA"):
+            unsloth_model.unsloth_asked(asked, cpu)
+        if installed is None:
+            with pytest.raises(TrainerError, match="not installed"):
+                unsloth_model.unsloth_asked(asked, cuda)
+        else:
+            assert unsloth_model.unsloth_asked(asked, cuda)
