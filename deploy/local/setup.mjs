@@ -16,6 +16,9 @@ async function main(args) {
   if (args.length !== 2 || args[0] !== '--for' || !purposes.includes(args[1])) throw new SetupError(`usage: node deploy/local/setup.mjs --for ${purposes.join('|')}`);
   if (Number(process.versions.node.split('.')[0]) < 20) throw new SetupError(`Node 20 or newer is needed, this is ${process.versions.node}.`);
   if (process.platform === 'win32') throw new SetupError('Linux and macOS are supported; on Windows use WSL.');
+  if (process.platform === 'darwin' && process.arch === 'x64') {
+    throw new SetupError('Macs with an Intel processor are not supported: there are no packages of PyTorch for them. If this Mac has an Apple processor, install Node for arm64 and run the command again.');
+  }
   if (!existsSync(join(root, 'package-lock.json'))) throw new SetupError(`${root} is no checkout of AI Forge: package-lock.json is missing.`);
   const git = await run('git', ['--version'], { cwd: root }).catch(() => undefined);
   if (git?.status !== 0) throw new SetupError('git is needed and was not found. On Debian or Ubuntu: apt-get install git.');

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -8,6 +8,11 @@ import { findNatsServer } from '../../deploy/local/nats-server.ts';
 const root = resolve(import.meta.dirname, '../..');
 const setup = join(root, 'deploy/local/setup.mjs');
 const { fromPipConfig } = await import(join(root, 'deploy/local/setup/package-index.mjs')) as { fromPipConfig(text: string): Record<string, string> };
+const { choosePython, hasNvidiaGpu, requirementsFor } = await import(join(root, 'deploy/local/setup/python-environment.mjs')) as {
+  choosePython(found: { name: string; major: number; minor: number; path: string }[]): string | undefined;
+  hasNvidiaGpu(root: string, platform: string): Promise<boolean>;
+  requirementsFor(trainer: string, nvidiaGpu: boolean): string[];
+};
 
 t.test('set-up of what is there does nothing', { timeout: 120_000 }, async (t) => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [setup, '--for', 'test'], { timeout: 110_000 });
@@ -17,6 +22,38 @@ t.test('set-up of what is there does nothing', { timeout: 120_000 }, async (t) =
 
 t.test('a wrong purpose is told', async (t) => {
   await t.rejects(promisify(execFile)(process.execPath, [setup, '--for', 'fun']), { code: 1, stderr: /usage: .*start\|quickstart\|test/ });
+});
+
+t.test('a Mac with an Intel processor is refused before anything is fetched', async (t) => {
+  const mac = 'data:text/javascript,for (const [key, value] of [["platform", "darwin"], ["arch", "x64"]]) Object.defineProperty(process, key, { value });';
+  await t.rejects(promisify(execFile)(process.execPath, ['--import', mac, setup, '--for', 'start']), { code: 1, stderr: /^set-up: Macs with an Intel processor are not supported: [^\n]+\n$/ });
+});
+
+t.test('of several Pythons the first that all packages are made for', (t) => {
+  const python = (minor: number, major = 3) => ({ name: 'python', major, minor, path: `/${major}.${minor}` });
+  t.equal(choosePython([python(15), python(10), python(13), python(12)]), '/3.13');
+  t.equal(choosePython([python(10), python(15), python(16)]), '/3.15', 'a newer one is better than none');
+  t.equal(choosePython([python(10), python(7, 2)]), undefined);
+  t.end();
+});
+
+t.test('a GPU of NVIDIA adds the packages for it, on Linux', async (t) => {
+  const dir = t.testdir({ bin: {} });
+  const path = process.env['PATH'];
+  t.teardown(() => { process.env['PATH'] = path; });
+  const driver = (script: string): void => writeFileSync(join(dir, 'bin/nvidia-smi'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  process.env['PATH'] = `${join(dir, 'bin')}:${path}`;
+  driver('echo "GPU 0: NVIDIA H200 (UUID: x)"');
+  t.equal(await hasNvidiaGpu(root, 'linux'), true);
+  t.equal(await hasNvidiaGpu(root, 'darwin'), false);
+  driver('echo "NVIDIA-SMI has failed"; exit 9');
+  t.equal(await hasNvidiaGpu(root, 'linux'), false);
+  driver('exit 0');
+  t.equal(await hasNvidiaGpu(root, 'linux'), false, 'a driver without a GPU');
+  const trainer = join(root, 'gpu-agent/trainer');
+  for (const file of requirementsFor(trainer, true)) t.ok(existsSync(file), file);
+  t.equal(requirementsFor(trainer, true).length, 2);
+  t.same(requirementsFor(trainer, false), [join(trainer, 'requirements.txt')]);
 });
 
 t.test('without git or Python it says what to install', async (t) => {

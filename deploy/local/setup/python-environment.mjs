@@ -4,6 +4,8 @@ import { environmentForUv } from './package-index.mjs';
 import { digestOf, readStamp } from './stamp.mjs';
 import { run, runStep, SetupError } from './run-command.mjs';
 
+/** Versions that all pinned packages have wheels for; a newer Python is taken only where none of these is there. */
+const newestTested = 14;
 const candidates = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.14', 'python'];
 
 /**
@@ -13,12 +15,12 @@ const candidates = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python
 export async function ensurePythonEnvironment({ root, say }) {
   const venv = join(root, '.venv');
   const trainer = join(root, 'gpu-agent', 'trainer');
-  const requirements = join(trainer, 'requirements.txt');
+  const requirements = requirementsFor(trainer, await hasNvidiaGpu(root));
   const fetcher = join(trainer, 'fetch_converter.py');
   const python = join(venv, 'bin', 'python');
   const converter = join(venv, 'share', 'llama-converter');
   const stamp = join(venv, '.forge-stamp');
-  const wanted = digestOf([requirements, fetcher, join(root, 'deploy', 'local', 'bootstrap-requirements.txt')]);
+  const wanted = digestOf([...requirements, fetcher, join(root, 'deploy', 'local', 'bootstrap-requirements.txt')]);
   if (readStamp(stamp) === wanted && existsSync(python) && existsSync(converter)) return;
 
   rmSync(stamp, { force: true });
@@ -27,9 +29,21 @@ export async function ensurePythonEnvironment({ root, say }) {
   const env = await environmentForUv(pip, root);
   await runStep('Python environment', uv, ['venv', '--allow-existing', '--no-project', '--python', base, venv], { cwd: root, env, say });
   await runStep('Python packages (PyTorch, transformers, TRL, PEFT, nats-server; about 6 GB)', uv,
-    ['pip', 'sync', '--require-hashes', '--no-progress', '--python', python, requirements], { cwd: root, env, say });
+    ['pip', 'sync', '--require-hashes', '--no-progress', '--python', python, ...requirements], { cwd: root, env, say });
   await runStep('llama.cpp converter', python, [fetcher, converter], { cwd: trainer, env, say });
   writeFileSync(stamp, wanted);
+}
+
+/** @returns {string[]} the files of pinned packages: with a GPU of NVIDIA also bitsandbytes, for 4-bit and 8-bit base weights */
+export function requirementsFor(trainer, nvidiaGpu) {
+  return ['requirements.txt', ...(nvidiaGpu ? ['requirements-cuda.txt'] : [])].map((name) => join(trainer, name));
+}
+
+/** Whether the driver lists a GPU. bitsandbytes has wheels of CUDA for Linux only. */
+export async function hasNvidiaGpu(root, platform = process.platform) {
+  if (platform !== 'linux') return false;
+  const result = await run('nvidia-smi', ['-L'], { cwd: root }).catch(() => undefined);
+  return result?.status === 0 && /^GPU \d/m.test(result.stdout);
 }
 
 /** uv itself, from the package index, in an environment of its own beside the trainer's. */
@@ -53,15 +67,27 @@ async function bootstrap({ root, venv, base, say }) {
   return found;
 }
 
-/** @returns {Promise<string>} the real path of the first Python of at least 3.11 on PATH */
+/**
+ * @param {{ name: string, major: number, minor: number, path: string }[]} found in the order of preference
+ * @returns {string | undefined} the first of 3.11 to 3.14, else the first newer one
+ */
+export function choosePython(found) {
+  const enough = found.filter(({ major, minor }) => major === 3 && minor >= 11);
+  return (enough.find(({ minor }) => minor <= newestTested) ?? enough[0])?.path;
+}
+
+/** @returns {Promise<string>} the real path of the Python to use, see `choosePython` */
 async function findPython(root) {
-  const seen = [];
+  const found = [];
   for (const name of candidates) {
     const result = await run(name, ['-c', 'import sys; print(sys.version_info[0], sys.version_info[1], sys.executable)'], { cwd: root }).catch(() => undefined);
     const match = /^(\d+) (\d+) (.+)$/.exec(result?.status === 0 ? result.stdout.trim() : '');
     if (match === null) continue;
-    if (Number(match[1]) === 3 && Number(match[2]) >= 11) return match[3];
-    seen.push(`${name} is ${match[1]}.${match[2]}`);
+    found.push({ name, major: Number(match[1]), minor: Number(match[2]), path: match[3] });
+    if (name === 'python3' && choosePython(found) !== undefined && Number(match[2]) <= newestTested) break;
   }
+  const chosen = choosePython(found);
+  if (chosen !== undefined) return chosen;
+  const seen = found.map(({ name, major, minor }) => `${name} is ${major}.${minor}`);
   throw new SetupError(`Python 3.11 or newer is needed${seen.length > 0 ? ` (${seen.join(', ')})` : ' and none was found'}. On Debian or Ubuntu: apt-get install python3 python3-venv; on macOS: brew install python. Then run the command again.`);
 }
