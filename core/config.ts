@@ -125,7 +125,6 @@ export function dataPaths(dataDir: string) {
     jobs: join(dataDir, 'jobs'),
     spool: join(dataDir, 'spool'),
     work: join(dataDir, 'work'),
-    snapshots: join(dataDir, 'snapshots'),
   } as const;
 }
 

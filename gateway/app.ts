@@ -26,6 +26,7 @@ import { createModelDirectory } from './models.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { createPort } from './port.ts';
 import { createFollowUps } from './scheduler/followups.ts';
+import { createUpstreamDirectory } from './upstream-models.ts';
 import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
 import { serveWorkers } from './workers/serve.ts';
@@ -60,7 +61,9 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       stops.push(() => backend.stop());
       const ollama = createOllamaBackend(config.ollamaUrl);
       stops.push(() => ollama.stop());
-      const models = createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind);
+      const upstream = backend.kind === 'upstream' ? createUpstreamDirectory(backend) : undefined;
+      await upstream?.refresh();
+      const models = upstream ?? createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind);
 
       const roster = new Roster();
       const workers = serveWorkers({ connection, ledger, blobs, roster, config, logger });

@@ -30,7 +30,11 @@ export function createJobService(deps: Deps): Implementation<typeof JobService> 
   return {
     createFineTune: (request, context) => submit(deps, request, context),
     listFineTunes: async (request) => listJobs(ledger, measured, request),
-    getJob: async ({ jobId }) => viewJob(await findJob(ledger, jobId), measured(jobId)),
+    async getJob({ jobId }) {
+      const job = await findJob(ledger, jobId);
+      if (job.status !== 'completed') await metrics.complete(jobId);
+      return viewJob(job, measured(jobId));
+    },
     pauseFineTune: ({ jobId }) => control(ledger, jobId, 'pause'),
     resumeFineTune: ({ jobId }) => control(ledger, jobId, 'resume'),
     cancelFineTune: ({ jobId }) => control(ledger, jobId, 'cancel'),

@@ -10,6 +10,18 @@ export interface StoredEnvelope {
   envelope: Envelope;
 }
 
+/** A message that should not be there: no envelope, or of a schema that this version does not know. */
+export interface Unreadable {
+  sequence: number;
+  subject: string;
+  bytes: Uint8Array;
+  problem: string;
+}
+
+export function isReadable(stored: StoredEnvelope | Unreadable): stored is StoredEnvelope {
+  return 'envelope' in stored;
+}
+
 /** Lost the race: the aggregate has moved on. Read again, decide again. */
 export class VersionConflict extends Error {
   constructor(subject: string, expected: number) {
@@ -34,10 +46,10 @@ export interface EventStore {
    * @throws VersionConflict, UnknownOutcome
    */
   append(aggregate: string, id: string, bytes: Uint8Array, expectedVersion: number): Promise<number>;
-  /** The aggregate's envelopes after a version, in order, read at the stream's leader. */
-  readAggregate(aggregate: string, id: string, afterVersion: number): AsyncIterable<StoredEnvelope>;
-  /** All envelopes after a sequence, in order, then live until the signal aborts. */
-  subscribe(afterSequence: number, signal: AbortSignal): AsyncIterable<StoredEnvelope>;
+  /** The aggregate's messages after a version, in order, read at the stream's leader. */
+  readAggregate(aggregate: string, id: string, afterVersion: number): AsyncIterable<StoredEnvelope | Unreadable>;
+  /** All messages after a sequence, in order, then live until the signal aborts. */
+  subscribe(afterSequence: number, signal: AbortSignal): AsyncIterable<StoredEnvelope | Unreadable>;
   /** Sequence of the stream's last envelope, from the leader. */
   lastSequence(): Promise<number>;
 }

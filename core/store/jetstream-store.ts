@@ -2,7 +2,7 @@ import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, Stora
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ForgeError } from '../errors.ts';
 import { decodeEnvelope } from './envelope.ts';
-import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope } from './event-store.ts';
+import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { parseSubject, subjectOf } from './subject.ts';
 
 export const eventStream = 'FORGE';
@@ -96,10 +96,14 @@ export async function createJetStreamStore(connection: NatsConnection): Promise<
   };
 }
 
-function stored(sequence: number, subject: string, data: Uint8Array): StoredEnvelope {
+function stored(sequence: number, subject: string, data: Uint8Array): StoredEnvelope | Unreadable {
   // The client reuses its buffers; an envelope outlives the message.
   const bytes = Uint8Array.from(data);
-  return { sequence, ...parseSubject(subject), bytes, envelope: decodeEnvelope(bytes) };
+  try {
+    return { sequence, ...parseSubject(subject), bytes, envelope: decodeEnvelope(bytes) };
+  } catch (error) {
+    return { sequence, subject, bytes, problem: (error as Error).message };
+  }
 }
 
 async function leader<T>(ask: () => Promise<T>): Promise<T> {

@@ -4,7 +4,8 @@ import { ForgeError } from '../errors.ts';
 import { faultPoint } from '../fault.ts';
 import type { Logger } from '../logger.ts';
 import { encodeEnvelope, envelopeTime, sha256Hex, type CommandMeta } from './envelope.ts';
-import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope } from './event-store.ts';
+import { UnknownOutcome, VersionConflict, isReadable, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
+import { parseSubject } from './subject.ts';
 
 /** An aggregate as far as it was read: its version is the sequence of its last envelope. */
 export interface Head<State = unknown> {
@@ -161,7 +162,7 @@ export class Ledger {
     let head = from;
     let repeated = false;
     for await (const stored of this.#store.readAggregate(aggregate.name, id, from.version)) {
-      if (stored.envelope.commandId === commandId) repeated = true;
+      if (isReadable(stored) && stored.envelope.commandId === commandId) repeated = true;
       const next = fold(aggregate as Aggregate<unknown, unknown>, head as Head, stored);
       if (typeof next !== 'string') head = next as Head<State>;
       else head = { ...head, version: stored.sequence, sha256: sha256Hex(stored.bytes) };
@@ -187,8 +188,23 @@ export class Ledger {
     }
   }
 
-  #apply(stored: StoredEnvelope): void {
+  /** A message that is no envelope moves its aggregate's version on, since the next append must expect it, and nothing else. */
+  #reject({ sequence, subject, bytes, problem }: Unreadable): void {
+    this.#rejected += 1;
+    this.#logger.error('a message that is no envelope was not applied', { sequence, subject, problem });
+    const named = aggregateOf(subject);
+    const heads = named && this.#heads.get(named.aggregate);
+    if (named !== undefined && heads !== undefined) {
+      const before = heads.get(named.id) ?? emptyHead(this.#aggregates.get(named.aggregate)!.initialState);
+      heads.set(named.id, { ...before, version: sequence, sha256: sha256Hex(bytes) });
+    }
+    this.#applied = sequence;
+    this.#changes.emit('progress');
+  }
+
+  #apply(stored: StoredEnvelope | Unreadable): void {
     if (stored.sequence <= this.#applied) return;
+    if (!isReadable(stored)) return this.#reject(stored);
     const aggregate = this.#aggregates.get(stored.aggregate);
     const heads = this.#heads.get(stored.aggregate);
     if (aggregate !== undefined && heads !== undefined) {
@@ -212,12 +228,22 @@ export class Ledger {
   }
 }
 
+/** The aggregate of a message that could be read in nothing else; undefined when its subject is no aggregate's. */
+function aggregateOf(subject: string): { aggregate: string; id: string } | undefined {
+  try {
+    return parseSubject(subject);
+  } catch {
+    return undefined;
+  }
+}
+
 function emptyHead<State>(state: State): Head<State> {
   return { version: 0, sha256: '', state, idempotencySha256: '' };
 }
 
 /** Checks the chain and each event, then folds. @returns what is wrong, as text */
-function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored: StoredEnvelope): Head | string {
+function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored: StoredEnvelope | Unreadable): Head | string {
+  if (!isReadable(stored)) return stored.problem;
   const { envelope } = stored;
   if (envelope.aggregate !== stored.aggregate || envelope.id !== stored.id) return 'it names another aggregate than its subject';
   if (Buffer.from(envelope.previousSha256).toString('hex') !== head.sha256) return 'its hash of the envelope before does not match';

@@ -1,4 +1,5 @@
 import type { Event } from '../gen/aiforge/v1/events_pb.ts';
+import { resultProblem } from './check-result.ts';
 import { nextAttempt, type TaskState } from './state.ts';
 
 /**
@@ -28,8 +29,9 @@ export function admit(state: TaskState, { kind }: Event): string | undefined {
     case 'cancelRequested':
       return when('queued', 'running', ...(kind.case === 'cancelRequested' ? ['paused'] : []));
     case 'taskPaused':
-    case 'taskCompleted':
       return when('queued');
+    case 'taskCompleted':
+      return when('queued') ?? resultProblem(state.kind, kind.value.result);
     case 'taskFailed':
     case 'taskCancelled':
       return when('queued', 'paused');

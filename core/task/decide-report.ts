@@ -1,6 +1,7 @@
 import { ForgeError, assertNever } from '../errors.ts';
 import { AttemptOutcome, type Event } from '../gen/aiforge/v1/events_pb.ts';
 import type { ReportRequest } from '../gen/aiforge/v1/worker_pb.ts';
+import { resultProblem } from './check-result.ts';
 import type { TaskCommand } from './commands.ts';
 import { endAttempt } from './end-attempt.ts';
 import { event } from './events.ts';
@@ -45,8 +46,11 @@ function decideBody(report: ReportRequest, task: Extract<Task, { status: 'runnin
       const { step, epoch, loss, digest, seconds, telemetry } = body.value;
       return [event('checkpointSaved', { attempt, step, epoch, loss, digest, seconds, telemetry })];
     }
-    case 'completed':
+    case 'completed': {
+      const problem = resultProblem(task.kind, body.value.result);
+      if (problem !== undefined) throw new ForgeError('invalid_argument', problem, { field: 'result' });
       return [event('attemptEnded', { attempt, outcome: AttemptOutcome.COMPLETED }), event('taskCompleted', { result: body.value.result })];
+    }
     case 'failed':
       return endAttempt(task, AttemptOutcome.FAILED, body.value.code, body.value.reason, body.value.retryable);
     case 'stopped':

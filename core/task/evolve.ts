@@ -25,6 +25,8 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
       updatedAt: time,
       ended: [],
       failures: 0,
+      failedAt: 0,
+      startedAt: 0,
       checkpoint: undefined,
       totalSteps: undefined,
     };
@@ -34,7 +36,7 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
   switch (kind.case) {
     case 'attemptStarted': {
       const { attempt: number, workerId, bootId, slot, askId } = kind.value;
-      return { ...facts, status: 'running', requested: 'none', attempt: { number, workerId, bootId, slot, askId, reported: 0, phase: 'preparing' } };
+      return { ...facts, startedAt: time, status: 'running', requested: 'none', attempt: { number, workerId, bootId, slot, askId, reported: 0, phase: 'preparing' } };
     }
     case 'reportAccepted': {
       const running = asRunning(task);
@@ -54,7 +56,7 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'cancelRequested':
       return task.status === 'running' ? { ...task, updatedAt: time, requested: 'cancel' } : task;
     case 'attemptEnded':
-      return { ...facts, ...afterAttempt(asRunning(task), kind.value), status: 'queued' };
+      return { ...facts, ...afterAttempt(asRunning(task), kind.value, time), status: 'queued' };
     case 'taskPaused':
       return { ...facts, status: 'paused' };
     case 'taskResumed':
@@ -81,12 +83,13 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
   }
 }
 
-function afterAttempt({ attempt, ended, failures }: Extract<Task, { status: 'running' }>, end: AttemptEnded): Pick<TaskFacts, 'ended' | 'failures'> {
+function afterAttempt({ attempt, ended, failures, failedAt }: Extract<Task, { status: 'running' }>, end: AttemptEnded, time: number): Pick<TaskFacts, 'ended' | 'failures' | 'failedAt'> {
   const { number, workerId, bootId, reported } = attempt;
   const counted = end.outcome === AttemptOutcome.FAILED || end.outcome === AttemptOutcome.LOST;
   return {
     ended: [...ended, { number, workerId, bootId, reported, outcome: end.outcome, code: end.code, reason: end.reason }],
     failures: counted ? failures + 1 : failures,
+    failedAt: counted ? time : failedAt,
   };
 }
 
@@ -95,6 +98,6 @@ function asRunning(task: Task): Extract<Task, { status: 'running' }> {
 }
 
 function withoutStatus(task: Task): TaskFacts {
-  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, checkpoint, totalSteps } = task;
-  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, checkpoint, totalSteps };
+  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, checkpoint, totalSteps } = task;
+  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, checkpoint, totalSteps };
 }

@@ -50,6 +50,10 @@ export interface TaskFacts {
   ended: readonly EndedAttempt[];
   /** Attempts that failed or were lost since the last durable progress. */
   failures: number;
+  /** When the last of those ended; 0 for never. Unix milliseconds. */
+  failedAt: number;
+  /** When the last attempt started; 0 for never. Unix milliseconds. */
+  startedAt: number;
   checkpoint: Checkpoint | undefined;
   totalSteps: number | undefined;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { faultPoint } from '../fault.ts';
@@ -41,6 +42,15 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** Time between two asks of a worker that can't write. */
+const brokenSpoolMs = 10_000;
+
+/** Reports of an attempt that never began: kept in memory alone. */
+function unspooled(ref: AttemptRef): AttemptSpool {
+  const nothing = async (): Promise<void> => {};
+  return { ref, append: nothing, acknowledge: nothing, close: nothing, remove: nothing };
+}
+
 /** The worker's side of the worker protocol: see proto/aiforge/v1/worker.proto. Needs nothing of NATS but core messages. */
 export function createWorker(deps: WorkerDeps): Worker {
   const { nats, workerId, settings, logger } = deps;
@@ -66,8 +76,12 @@ export function createWorker(deps: WorkerDeps): Worker {
       logger.error('an attempt could not be begun', { ...ref, error });
       return undefined;
     });
-    // Without a spool its end could get lost; unheard of in beats, it is lost to the gateways and tried again.
-    if (begun === undefined) return;
+    // Without a spool its end could get lost: it is given back, uncounted, and the next ask waits for the disk.
+    if (begun === undefined) {
+      await giveBack(unspooled(ref), 'the worker can’t write its spool');
+      await setTimeout(brokenSpoolMs, undefined, { signal: draining.signal }).catch(() => {});
+      return;
+    }
     faultPoint('agent.begun');
     const runner = slot.kinds.includes(assignment.kind) ? deps.runners[assignment.kind] : undefined;
     if (draining.signal.aborted) return giveBack(begun, 'the worker is being shut down');

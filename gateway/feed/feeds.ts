@@ -1,11 +1,11 @@
-import { ForgeError } from '../../core/errors.ts';
 import type { WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import { envelopeTime } from '../../core/store/envelope.ts';
-import type { EventStore, StoredEnvelope } from '../../core/store/event-store.ts';
+import { isReadable, type EventStore, type StoredEnvelope } from '../../core/store/event-store.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { isTerminal, type TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { findJob } from '../jobs/query.ts';
 import { parseCursor } from './cursor.ts';
 import { JobFeed } from './job-feed.ts';
 import type { StoredTelemetry, TelemetryStream } from './telemetry-stream.ts';
@@ -27,9 +27,7 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
   /** @throws ForgeError not_found, invalid_argument (cursor) */
   async function* watch(jobId: string, after: string, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
     const cursor = parseCursor(after);
-    let state: TaskState = ledger.head(taskAggregate, jobId).state;
-    if (state.status === 'none') state = (await ledger.refresh(taskAggregate, jobId)).state;
-    if (state.status === 'none') throw new ForgeError('not_found', `job_id: there is no job "${jobId}"`, { field: 'job_id' });
+    await findJob(ledger, jobId);
     let entry = open.get(jobId);
     if (entry === undefined) {
       const abort = new AbortController();
@@ -69,7 +67,7 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
         for await (const stored of telemetry.read(jobId, signal, onCaughtUp)) {
           telemetrySeen = stored.sequence;
           if (live) feed.addTelemetry(stored);
-          else past.push(stored);
+          else past.push({ ...stored, telemetry: { ...stored.telemetry, log: '' } });
         }
       } catch (error) {
         if (!signal.aborted) logger.warn('a feed lost its telemetry', { jobId, error: (error as Error).message });
@@ -88,9 +86,10 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
     }
 
     const history: StoredEnvelope[] = [];
-    for await (const stored of store.readAggregate(taskAggregate.name, jobId, 0)) history.push(stored);
+    for await (const stored of store.readAggregate(taskAggregate.name, jobId, 0)) if (isReadable(stored)) history.push(stored);
     await caughtUp;
     merge(feed, [...history, ...waiting], past);
+    past.length = 0;
     live = true;
     return feed;
   }

@@ -1,3 +1,4 @@
+import type { Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TelemetryStream } from './telemetry-stream.ts';
 
@@ -10,9 +11,12 @@ export interface Measured {
   totalSteps?: number | undefined;
 }
 
+const completeMs = 2_000;
+
 /** The newest measured values of each task: the fold that status answers come from. */
 export class NewestMetrics {
   readonly #byTask = new Map<string, Measured>();
+  readonly #completed = new Set<string>();
   readonly #abort = new AbortController();
   readonly #stream: TelemetryStream;
   readonly #logger: Logger;
@@ -35,25 +39,51 @@ export class NewestMetrics {
     await this.#running;
   }
 
+  /**
+   * Makes sure that step and loss are known where they were ever measured: after a restart only the newest message of a
+   * task was read, which may have held neither.
+   */
+  async complete(taskId: string): Promise<void> {
+    const newest = this.#byTask.get(taskId);
+    if (newest === undefined || (newest.loss !== undefined && newest.step !== undefined) || this.#completed.has(taskId)) return;
+    this.#completed.add(taskId);
+    const done = new AbortController();
+    const deadline = AbortSignal.any([done.signal, AbortSignal.timeout(completeMs)]);
+    try {
+      for await (const stored of this.#stream.read(taskId, deadline, () => setImmediate(() => done.abort()))) this.#fold(stored.telemetry, true);
+    } catch (error) {
+      // A status is told without them rather than not at all.
+      this.#completed.delete(taskId);
+      this.#logger.warn('older metrics could not be read', { taskId, error: (error as Error).message });
+    }
+  }
+
   get(taskId: string): Measured | undefined {
     return this.#byTask.get(taskId);
+  }
+
+  /** @param older whether the message may be older than what is known, which then stands */
+  #fold(telemetry: Telemetry, older: boolean): void {
+    const before = this.#byTask.get(telemetry.taskId);
+    // Late telemetry of an attempt that is over says nothing about now.
+    if (before !== undefined && telemetry.attempt < before.attempt) return;
+    const measured: Measured = before?.attempt === telemetry.attempt ? { ...before } : { attempt: telemetry.attempt };
+    for (const metric of telemetry.metrics) {
+      const step = Number(metric.step);
+      if (older && step < (measured.step ?? 0)) continue;
+      if (step > 0) measured.step = step;
+      measured.epoch = metric.epoch ?? measured.epoch;
+      measured.loss = metric.loss ?? measured.loss;
+      if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
+    }
+    this.#byTask.set(telemetry.taskId, measured);
   }
 
   async #follow(caughtUp: () => void): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
         for await (const { telemetry } of this.#stream.readNewest(this.#abort.signal, caughtUp)) {
-          const before = this.#byTask.get(telemetry.taskId);
-          // Late telemetry of an attempt that is over says nothing about now.
-          if (before !== undefined && telemetry.attempt < before.attempt) continue;
-          const measured: Measured = before?.attempt === telemetry.attempt ? { ...before } : { attempt: telemetry.attempt };
-          for (const metric of telemetry.metrics) {
-            if (metric.step > 0n) measured.step = Number(metric.step);
-            measured.epoch = metric.epoch ?? measured.epoch;
-            measured.loss = metric.loss ?? measured.loss;
-            if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
-          }
-          this.#byTask.set(telemetry.taskId, measured);
+          this.#fold(telemetry, false);
         }
       } catch (error) {
         if (this.#abort.signal.aborted) return;

@@ -1,8 +1,8 @@
 /** A model as a backend has it. */
 export interface BackendModel {
   name: string;
-  /** Bytes of its files. */
-  size: number;
+  /** Bytes of its files; absent where the backend does not tell. */
+  size?: number;
   modifiedAt: Date;
   /** The backend's own digest of the model, where it has one. */
   digest?: string;

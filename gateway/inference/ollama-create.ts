@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ForgeError } from '../../core/errors.ts';
+import { ForgeError, isForgeError } from '../../core/errors.ts';
 import type { ExportedModel } from './backend.ts';
 import type { ExportRecord } from './export-record.ts';
 import { readExportRecord } from './export-record.ts';
@@ -36,7 +36,8 @@ export async function createOllamaModel(http: UpstreamHttp, url: string, name: s
   try {
     await checkOllamaParity(http, url, name, record.renderings, bos, signal);
   } catch (error) {
-    await http.json({ method: 'DELETE', url: `${url}/api/delete`, body: JSON.stringify({ model: name }), signal: AbortSignal.timeout(30_000) }).catch(() => undefined);
+    // An error that passes says nothing about the model, which may be serving.
+    if (isForgeError(error, 'wrong_state')) await http.json({ method: 'DELETE', url: `${url}/api/delete`, body: JSON.stringify({ model: name }), signal: AbortSignal.timeout(30_000) }).catch(() => undefined);
     throw error;
   }
 }

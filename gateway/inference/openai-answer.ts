@@ -56,8 +56,9 @@ export function backendError(status: number, text: string, model: Target): Forge
   return new ForgeError(status < 500 ? 'invalid_argument' : 'unavailable', message);
 }
 
-/** The directory knows the model, so a backend's "not found" means that the backend lost it. */
+/** The directory knows the alias, so a backend's "not found" means that the backend lost it; its own names are its own. */
 export function modelLost(model: Target): ForgeError {
+  if (model.name === model.backendName) return new ForgeError('not_found', `model: "${model.name}" not found in the inference backend; GET /v1/models tells what is there`, { field: 'model' });
   return new ForgeError('unavailable', `model: "${model.name}" is deployed, but the inference backend does not have it (${model.backendName}); deploy it again`, { field: 'model' });
 }
 

@@ -16,12 +16,12 @@ export function createOpenAiClient(http: UpstreamHttp, base: () => string) {
       return answers(http, `${base()}${path}`, signal);
     },
 
-    /** OpenAI's list has no sizes: they are 0 there. */
+    /** OpenAI's list has no sizes. */
     async models(signal: AbortSignal): Promise<BackendModel[]> {
       const { status, value, text } = await http.json({ method: 'GET', url: `${base()}/models`, signal });
       const data = (value as { data?: unknown } | undefined)?.data;
       if (status !== 200 || !Array.isArray(data)) throw new ForgeError('unavailable', `The list of models could not be read (status ${status}): ${text.slice(0, 200)}`);
-      return data.filter((m): m is { id: string; created?: number } => typeof m?.id === 'string').map((m) => ({ name: m.id, size: 0, modifiedAt: new Date((m.created ?? 0) * 1000) }));
+      return data.filter((m): m is { id: string; created?: number } => typeof m?.id === 'string').map((m) => ({ name: m.id, modifiedAt: new Date((m.created ?? 0) * 1000) }));
     },
   };
 }

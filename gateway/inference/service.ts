@@ -25,9 +25,10 @@ export function createInferenceService(deps: { backend: () => InferenceBackend; 
   return {
     async listModels(_request, context) {
       const sizes = new Map((await backend().models(context.signal)).map((model) => [model.name, model]));
-      const listed = models.list().map((model) => {
+      // What the backend does not have is not served, whatever was deployed once; a size that it does not tell is absent.
+      const listed = models.list().flatMap((model) => {
         const found = sizes.get(model.backendName);
-        return { name: model.name, size: BigInt(found?.size ?? 0), modifiedAt: timestampFromDate(found?.modifiedAt ?? model.createdAt) };
+        return found === undefined ? [] : [{ name: model.name, size: found.size === undefined ? undefined : BigInt(found.size), modifiedAt: timestampFromDate(found.modifiedAt) }];
       });
       return { models: listed, activeModel: models.active() ?? '' };
     },

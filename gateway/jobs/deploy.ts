@@ -35,12 +35,16 @@ export async function deploy(deps: DeployDeps, jobId: string, signal: AbortSigna
   const exportId = `${jobId}.export`;
   await ensureTask(ledger, exportId, job.project, exportSpec(jobId, spec?.ggufQuantization ?? ''));
   const taskId = nextDeploy(ledger, jobId);
-  await ensureTask(ledger, taskId, job.project, deploySpec(jobId, alias), exportId);
+  // The request comes first: a task that ran without one would not move the alias.
   await ledger.execute(modelAggregate, job.project, { type: 'request-deploy', jobId, taskId }, { commandId: randomUUID(), actor: 'client', time: Date.now() });
+  await ensureTask(ledger, taskId, job.project, deploySpec(jobId, alias), exportId);
   const deployed = expectCompleted(await awaitTask(ledger, taskId, waitMs, signal), 'the deployment');
   // What the task did to the alias must be seen by who asks next.
   await ledger.catchUp(signal);
-  if (deployed.result.kind.case !== 'deploy') throw new ForgeError('internal', `${taskId} ended without a deployment`);
+  const { target } = (await ledger.refresh(modelAggregate, job.project)).state;
+  if (deployed.result.kind.case === 'deploy' && !deployed.result.kind.value.promoted && target !== jobId) {
+    throw new ForgeError('version_conflict', `${job.project}:${jobId} is there, but a later deployment was asked for meanwhile: ${alias} points to ${target ?? 'nothing'} now`);
+  }
   return answer;
 }
 

@@ -30,9 +30,9 @@ export function checkProjectName(name: string): string {
  */
 export function checkBaseModel(name: string): string {
   if (name.length > 512 || name === '' || name.includes('\0')) throw invalid('base_model', 'must be a Hugging Face id such as org/name, ai-forge/starter, or a local directory');
-  const isPath = name.startsWith('/') || name.startsWith('./');
+  const isPath = name.startsWith('/');
   if (!isPath && (!/^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(name) || name.includes('..'))) {
-    throw invalid('base_model', 'must be a Hugging Face id such as org/name, ai-forge/starter, or a local directory that begins with / or ./');
+    throw invalid('base_model', 'must be a Hugging Face id such as org/name, ai-forge/starter, or the absolute path of a local directory');
   }
   if (isPath && name.split('/').includes('..')) throw invalid('base_model', 'a local directory must not contain ".."');
   return name;

@@ -1,27 +1,55 @@
-import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { Quantization, TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Task, TaskState } from '../../core/task/state.ts';
 
 /** Finds the state of the task that another one waits for. */
 export type Lookup = (taskId: string) => TaskState;
 
-/** Whether a task can run now: it is queued, and what it waits for is completed. */
-export function isReady(task: Task, lookup: Lookup): boolean {
-  return task.status === 'queued' && (task.after === '' || lookup(task.after).status === 'completed');
+/** The free slot that asks, and what else there is. */
+export interface Offer {
+  kinds: readonly TaskKind[];
+  /** Whether the slot is a GPU's. */
+  gpu: boolean;
+  /** Whether any worker that was heard lately has one. */
+  fleetHasGpu: boolean;
+}
+
+const maxBackOffMs = 60_000;
+
+/** When a task may be tried again: at once after one failure, then later and later. Unix milliseconds. */
+export function readyAt({ failures, failedAt }: Task): number {
+  return failures <= 1 ? 0 : failedAt + Math.min(maxBackOffMs, 1_000 * 2 ** (failures - 2));
+}
+
+/** Whether a task can run now: it is queued, what it waits for is completed, and its back-off is over. */
+export function isReady(task: Task, lookup: Lookup, now: number): boolean {
+  return task.status === 'queued' && (task.after === '' || lookup(task.after).status === 'completed') && now >= readyAt(task);
 }
 
 /**
- * What a free slot should try, best first. Pure. Fair between projects: the project with fewest running tasks of these
- * kinds comes first; within a project the oldest task.
+ * What a free slot should try, best first. Pure. Fair between projects: first the project with the fewest running tasks
+ * of these kinds, then the one whose last turn is the longest ago, so that a long queue holds up nobody on a single
+ * slot; within a project the oldest task. Work for a GPU is left to the GPUs where there are any.
+ * @param now Unix milliseconds
  */
-export function choose(tasks: Iterable<Task>, kinds: readonly TaskKind[], lookup: Lookup): Task[] {
-  const wanted = new Set(kinds);
+export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now: number): Task[] {
+  const wanted = new Set(offer.kinds);
   const running = new Map<string, number>();
+  const lastTurn = new Map<string, number>();
   const ready: Task[] = [];
   for (const task of tasks) {
     if (!wanted.has(task.kind)) continue;
+    lastTurn.set(task.project, Math.max(lastTurn.get(task.project) ?? 0, task.startedAt));
     if (task.status === 'running') running.set(task.project, (running.get(task.project) ?? 0) + 1);
-    else if (isReady(task, lookup)) ready.push(task);
+    else if (isReady(task, lookup, now) && (offer.gpu || !offer.fleetHasGpu || !wantsGpu(task))) ready.push(task);
   }
-  const load = (task: Task): number => running.get(task.project) ?? 0;
-  return ready.sort((a, b) => load(a) - load(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  const of = (counts: Map<string, number>, task: Task): number => counts.get(task.project) ?? 0;
+  return ready.sort((a, b) => of(running, a) - of(running, b) || of(lastTurn, a) - of(lastTurn, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+}
+
+/** Quantized training runs on CUDA alone; any base model but the built-in one is too large for a CPU to be a good place. */
+function wantsGpu({ spec }: Task): boolean {
+  if (spec.kind.case !== 'train') return false;
+  const { hyperparameters, baseModel } = spec.kind.value;
+  const quantized = hyperparameters?.quantization === Quantization.QUANTIZATION_4BIT || hyperparameters?.quantization === Quantization.QUANTIZATION_8BIT;
+  return quantized || baseModel !== 'ai-forge/starter';
 }

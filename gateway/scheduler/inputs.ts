@@ -42,7 +42,9 @@ function finishedTraining(jobId: string, ledger: Ledger): InputsInit {
   const job = ledger.head(taskAggregate, jobId).state;
   if (job.status === 'none' || job.spec.kind.case !== 'train') throw new ForgeError('not_found', `there is no job ${jobId}`);
   const trained = resultOf(jobId, 'train', ledger);
-  return { ...trainInputs(jobId, job.spec.kind.value, ledger), adapterDigest: trained.adapterDigest };
+  const spec = job.spec.kind.value;
+  // A branch may have moved since: base and adapter belong together by the commit that was trained on.
+  return { ...trainInputs(jobId, spec, ledger), revision: trained.lineage?.revision || spec.revision, adapterDigest: trained.adapterDigest };
 }
 
 function checkpointInputs(task: Task): InputsInit {

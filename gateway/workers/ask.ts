@@ -7,6 +7,7 @@ import { nextAttempt, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { choose } from '../scheduler/choose.ts';
 import { inputsOf } from '../scheduler/inputs.ts';
+import type { Roster } from './roster.ts';
 
 type Answer = MessageInitShape<typeof AskResponseSchema>;
 
@@ -14,15 +15,15 @@ type Answer = MessageInitShape<typeof AskResponseSchema>;
  * A worker with a free slot asks: picks a task, appends the start of its attempt at the version it read, and answers
  * with it. A repeated ask gets the same attempt, which is known for sure once all of the stream was applied.
  */
-export async function answerAsk(ledger: Ledger, workerId: string, request: AskRequest): Promise<Answer> {
+export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Roster }, workerId: string, request: AskRequest): Promise<Answer> {
   await ledger.catchUp();
   const tasks: Task[] = [];
-  for (const [, state] of ledger.all(taskAggregate)) if (state.status === 'queued' || state.status === 'running') tasks.push(state);
+  for (const [, state] of ledger.all(taskAggregate)) if (state.status !== 'none') tasks.push(state);
   const held = tasks.find((task) => task.status === 'running' && task.attempt.workerId === workerId && task.attempt.bootId === request.bootId && task.attempt.askId === request.askId);
   if (held !== undefined) return assignment(ledger, held);
 
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
-  for (const candidate of choose(tasks, request.kinds, lookup)) {
+  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu() }, lookup, Date.now())) {
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };

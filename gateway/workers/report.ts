@@ -23,7 +23,8 @@ export async function answerReport(deps: { ledger: Ledger; blobs: BlobStore }, w
     return { outcome: changed ? ReportOutcome.ACCEPTED : ReportOutcome.DUPLICATE, requested: requestedOf(state) };
   } catch (error) {
     if (error instanceof ReportRefused) return { outcome: error.refusal === 'gap' ? ReportOutcome.GAP : ReportOutcome.REFUSED, reason: error.message };
-    if (isForgeError(error, 'not_found') || isForgeError(error, 'invalid_argument')) return { outcome: ReportOutcome.REFUSED, reason: error.message };
+    // Sending it again would not mend it.
+    if (isForgeError(error) && ['not_found', 'invalid_argument', 'internal', 'too_large'].includes(error.code)) return { outcome: ReportOutcome.REFUSED, reason: error.message };
     return { outcome: ReportOutcome.UNAVAILABLE, reason: (error as Error).message };
   }
 }

@@ -9,6 +9,8 @@ interface Present {
 
 /** A beat this young is presence enough. */
 const youngMs = 1_000;
+/** A worker that was silent for longer is not counted on. */
+const lateMs = 60_000;
 
 /** Which workers were heard lately. Not an event: presence is a fact of now. Times are monotonic milliseconds. */
 export class Roster {
@@ -35,6 +37,18 @@ export class Roster {
     } catch {
       return false;
     }
+  }
+
+  /** Whether that slot of the worker is a GPU's. */
+  isGpu(workerId: string, slot: string): boolean {
+    return this.#workers.get(workerId)?.info?.slots.some((one) => one.name === slot && one.gpuIndex !== undefined) ?? false;
+  }
+
+  /** Whether a worker that was heard lately has a GPU that trains. */
+  hasGpu(): boolean {
+    const since = performance.now() - lateMs;
+    for (const { info, heardAt } of this.#workers.values()) if (heardAt >= since && info?.slots.some((slot) => slot.gpuIndex !== undefined)) return true;
+    return false;
   }
 
   #servedSince(kind: TaskKind, since: number): boolean {

@@ -20,6 +20,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { readyAt } from '../scheduler/choose.ts';
 import { answerAsk } from './ask.ts';
 import { answerBeat } from './beat.ts';
 import { LossClock } from './loss-clock.ts';
@@ -75,7 +76,7 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
     subscriptions.push(connection.subscribe(`work.${verb}.*`, { ...(queue === undefined ? {} : { queue }), callback }));
   }
 
-  serve('ask', AskRequestSchema, AskResponseSchema, 'gateway', (workerId, request) => answerAsk(ledger, workerId, request));
+  serve('ask', AskRequestSchema, AskResponseSchema, 'gateway', (workerId, request) => answerAsk({ ledger, roster }, workerId, request));
   serve('report', ReportRequestSchema, ReportResponseSchema, 'gateway', (workerId, request) => answerReport({ ledger, blobs }, workerId, request));
   serve('pin', PinBaseRequestSchema, PinBaseResponseSchema, 'gateway', (workerId, request) => answerPin(ledger, workerId, request));
   serve('beat', BeatRequestSchema, BeatResponseSchema, undefined, async (workerId, beat) => {
@@ -123,6 +124,8 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
       waking = undefined;
       connection.publish(wakeSubject);
     }, wakeDelayMs);
+    const delay = task.status === 'queued' ? readyAt(task) - Date.now() : 0;
+    if (delay > 0) setTimeout(() => connection.isClosed() || connection.publish(wakeSubject), delay + wakeDelayMs).unref();
   });
 
   return {

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { event } from '../../core/task/events.ts';
 import { connectNats } from '../../core/nats.ts';
 import { encodeEnvelope, sha256Hex } from '../../core/store/envelope.ts';
-import { VersionConflict, type EventStore } from '../../core/store/event-store.ts';
+import { VersionConflict, type EventStore, type StoredEnvelope } from '../../core/store/event-store.ts';
 import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import { startNats } from '../support/nats.ts';
@@ -31,7 +31,7 @@ for (const [name, open] of adapters) {
       const follow = await store.append('task', 'job_1.export', bytesOf('job_1.export', 2), 0);
       const second = await store.append('task', 'job_1', bytesOf('job_1', 3), first);
       const read = [];
-      for await (const stored of store.readAggregate('task', 'job_1', 0)) read.push([stored.sequence, stored.id, sha256Hex(stored.bytes)]);
+      for await (const stored of store.readAggregate('task', 'job_1', 0)) read.push([stored.sequence, (stored as StoredEnvelope).id, sha256Hex(stored.bytes)]);
       t.strictSame(read, [
         [first, 'job_1', sha256Hex(bytesOf('job_1', 1))],
         [second, 'job_1', sha256Hex(bytesOf('job_1', 3))],
@@ -55,7 +55,7 @@ for (const [name, open] of adapters) {
         seen.push(stored.sequence);
         if (seen.length === end) void store.append('idem', 'key with spaces.and..dots*>', bytesOf('x', 9), 0);
         if (seen.length === end + 1) {
-          t.equal(stored.id, 'key with spaces.and..dots*>', 'any id survives the subject');
+          t.equal((stored as StoredEnvelope).id, 'key with spaces.and..dots*>', 'any id survives the subject');
           abort.abort();
         }
       }

@@ -35,7 +35,7 @@ function run(state: TaskState, command: TaskCommand): { state: TaskState; events
   return { state, events: events.map((event) => event.kind.case!) };
 }
 const after = (...list: TaskCommand[]): TaskState => list.reduce((state, command) => run(state, command).state, initialState);
-const completed = report(1, { case: 'completed', value: { result: create(TaskResultSchema, { kind: { case: 'deploy', value: {} } }) } });
+const completed = report(1, { case: 'completed', value: { result: create(TaskResultSchema, { kind: { case: 'train', value: { adapterDigest: 'a'.repeat(64) } } }) } });
 const failed = (number: number, retryable: boolean, attempt = 1) => report(number, { case: 'failed', value: { code: 'c', reason: 'r', retryable } }, attempt);
 const { queue, start, pause, cancel } = commands;
 

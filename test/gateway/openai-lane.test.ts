@@ -107,10 +107,10 @@ t.test('a stream without its [DONE] ends in an error event', async (t) => {
   t.match(body, /\n\ndata: \{"error":\{"message":"[^"]+","type":"server_error"/);
 });
 
-t.test('a slow client holds the backend back', async (t) => {
+t.test('a slow client holds the backend back', { timeout: 120_000 }, async (t) => {
   let sent = 0;
-  let stalled = () => {};
-  const waits = new Promise<void>((resolve) => (stalled = resolve));
+  /** Called when the loop waits for its buffer, with what ends that wait. */
+  let onWait = (_drained: Promise<unknown>) => {};
   const lane = await startLane(t, await startUpstream(t, async (_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const event = `data: ${JSON.stringify({ model: 'shop:job_1', pad: 'x'.repeat(65_000) })}\n\n`;
@@ -119,19 +119,39 @@ t.test('a slow client holds the backend back', async (t) => {
       sent += event.length;
       if (response.write(event)) await new Promise(setImmediate);
       else {
-        const drained = once(response, 'drain').catch(() => undefined);
-        const late = await Promise.race([drained.then(() => false), new Promise<boolean>((resolve) => setTimeout(resolve, 500, true))]);
-        if (late) return stalled();
+        const drained = Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => undefined);
+        onWait(drained);
+        await drained;
       }
     }
   }), { 'shop:latest': 'shop:job_1' });
+  // It stands still: a wait that has not ended after a while, in which everything else had its turn again and again.
+  const standsStill = new Promise<number>((resolve) => {
+    onWait = (drained) => {
+      let over = false;
+      void drained.then(() => (over = true));
+      void rounds(200).then(() => { if (!over) resolve(sent); });
+    };
+  });
   const gone = new AbortController();
   const response = await lane.post({ model: 'shop:latest', messages, stream: true }, gone.signal);
-  await waits;
+  const before = await standsStill;
+  await rounds(200);
+  t.equal(sent, before, 'nothing more is sent to who does not read');
   t.ok(sent < 64 * 1024 * 1024, `${sent} bytes lie in buffers`);
+
+  const reader = response.body!.getReader();
+  let read = 0;
+  while (read < 2 * before) read += (await reader.read()).value!.length;
+  t.ok(sent > before, `reading on lets the backend go on: ${before} bytes, then ${sent}`);
   gone.abort();
-  await t.rejects(response.text());
+  await t.rejects((async () => { while (!(await reader.read()).done); })());
 });
+
+/** Turns of the event loop, of 5 ms at least each. */
+async function rounds(count: number): Promise<void> {
+  for (let n = 0; n < count; n += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 t.test('models in OpenAI’s form', async (t) => {
   const lane = await startLane(t, createUpstreamBackend('http://127.0.0.1:9'), { 'shop:latest': 'shop:job_1', 'shop:job_1': 'shop:job_1' });

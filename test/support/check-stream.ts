@@ -7,7 +7,7 @@ import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { modelAggregate } from '../../core/model/model.ts';
-import type { EventStore, StoredEnvelope } from '../../core/store/event-store.ts';
+import { isReadable, type EventStore, type StoredEnvelope } from '../../core/store/event-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
@@ -23,6 +23,7 @@ export async function readHistory(store: EventStore): Promise<StoredEnvelope[]> 
   const abort = new AbortController();
   if (end === 0) return history;
   for await (const stored of store.subscribe(0, abort.signal)) {
+    if (!isReadable(stored)) throw new Error(`message ${stored.sequence} is no envelope: ${stored.problem}`);
     history.push(stored);
     if (stored.sequence >= end) break;
   }

@@ -66,6 +66,11 @@ export class ModelCache {
     if (held !== undefined) this.forget(name, held);
     if (stored === undefined) throw new ForgeError('not_found', `model "${name}" not found`, { field: 'model' });
     this.shrink(size);
+    const bytes = [...this.entries.values()].reduce((sum, one) => sum + one.size, size);
+    // One model alone is always tried, however large; a further one waits until those in use are done.
+    if (this.entries.size > 0 && (this.entries.size + 1 > this.limits.models || bytes > this.limits.bytes)) {
+      throw new ForgeError('rate_limited', `model "${name}" has to wait: the models in use fill the memory that the engine may take`, { retryAfterSeconds: 5 });
+    }
     const entry: Entry = { digest: stored.ggufDigest, size, usedAt: performance.now(), users: 1, doomed: false, loading: loadModel(this.llama, path, size, stored, this.limits) };
     this.entries.set(name, entry);
     entry.loading.catch(() => this.entries.get(name) === entry && this.entries.delete(name));
