@@ -9,7 +9,7 @@ import { textOf, type TrainerEvent } from './trainer-events.ts';
 const retryable = new Set(['internal']);
 
 const maxReason = 4_000;
-const maxTail = 3_000;
+const maxTail = 300;
 
 /** What the trainer said itself, in an `error` event. */
 export function failureOf(error: TrainerEvent): TaskFailure {
@@ -21,6 +21,8 @@ export function failureOf(error: TrainerEvent): TaskFailure {
 export function crashOf(exit: ChildExit, lastLines: readonly string[]): TaskFailure {
   const how = exit.error ?? (exit.signal === null ? `it ended with status ${exit.code} and no result` : `it was ended by ${exit.signal}`);
   const hint = exit.signal === 'SIGKILL' ? ' (the system may have run out of memory)' : '';
-  const tail = lastLines.length === 0 ? '' : `; its last lines:\n${lastLines.join('\n').slice(-maxTail)}`;
+  // A traceback is for the log, which has all of it; a client is told its last line.
+  const last = lastLines.findLast((line) => line.trim() !== '');
+  const tail = last === undefined ? '' : `; its last line: ${last.trim().slice(0, maxTail)}`;
   return new TaskFailure('trainer_crashed', `the trainer crashed: ${how}${hint}${tail}`, true);
 }
