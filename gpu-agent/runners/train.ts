@@ -100,7 +100,8 @@ function trainResult(event: TrainerEvent, adapterDigest: string, spec: TrainSpec
           commit: extract?.commit ?? '',
           datasetDigest: inputs.datasetDigest,
           baseModel: inputs.baseModel || spec.baseModel,
-          revision: inputs.revision || spec.revision,
+          // The commit that a branch was at: what follows takes the same, wherever the branch has moved.
+          revision: textOf(event, 'base_model_revision') ?? (inputs.revision || spec.revision),
           baseModelDigest: textOf(event, 'base_model_digest') ?? '',
           packageVersions: texts(fieldsOf(event, 'package_versions')),
         },

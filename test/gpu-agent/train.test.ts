@@ -14,11 +14,11 @@ const trainResult = (report: { body: { value?: unknown } }): TrainResult => (rep
 t.test('a training runs in a child and its adapter, checkpoints and measurements arrive', async (t) => {
   const { gateway, blobs, dataDir, agent, dataset, train } = await agentScene(t);
   await agent();
-  const digest = await dataset({ steps: 4, log: 'hello from the trainer' });
+  const digest = await dataset({ steps: 4, log: 'hello from the trainer', commit: 'a1'.repeat(20) });
   train('job_1', digest);
   const result = trainResult(await gateway.report('job_1', 'completed'));
   t.match(result, { steps: 4n, finalLoss: 1, heldoutPerplexity: Math.E, heldoutTokens: 10n, tokensSeen: 40n });
-  t.match(result.lineage, { datasetDigest: digest, baseModelDigest: 'c'.repeat(64), packageVersions: { torch: 'none' } });
+  t.match(result.lineage, { datasetDigest: digest, baseModelDigest: 'c'.repeat(64), revision: 'a1'.repeat(20), packageVersions: { torch: 'none' } });
   const dir = await mkdtemp(join(tmpdir(), 'forge-out-'));
   t.teardown(() => rm(dir, { recursive: true }));
   await getTree(blobs, result.adapterDigest, dir);

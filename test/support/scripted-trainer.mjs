@@ -1,6 +1,6 @@
 /**
  * A real process that speaks the trainer's protocol and does what the first row of its data says, so that the daemon
- * is tested in milliseconds. {"script": {steps, holdAt, loseAt, error, crash, deaf, log}}: `holdAt` waits for orders
+ * is tested in milliseconds. {"script": {steps, holdAt, loseAt, commit, error, crash, deaf, log}}: `holdAt` waits for orders
  * after that step, `loseAt` tells of a checkpoint that is gone, `deaf` heeds none.
  */
 import { createHash } from 'node:crypto';
@@ -68,7 +68,7 @@ function train() {
   const { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } = process.env;
   writeFileSync(join(adapter, 'forge.json'), JSON.stringify({ base_model: config.base_model, resumed: config.resume_from !== null, environment: { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } }));
   writeFileSync(join(adapter, 'metrics.jsonl'), '{"step":1,"loss":4}\n');
-  return { adapter_dir: adapter, final_loss: 5 - total, steps: total, epochs: 1, tokens_seen: total * 10, seconds: 0.1, package_versions: { torch: 'none' }, base_model_digest: 'c'.repeat(64), heldout: { loss: 1, perplexity: Math.E, tokens: 10, examples: 2 } };
+  return { adapter_dir: adapter, final_loss: 5 - total, steps: total, epochs: 1, tokens_seen: total * 10, seconds: 0.1, package_versions: { torch: 'none' }, base_model_digest: 'c'.repeat(64), base_model_revision: script.commit, heldout: { loss: 1, perplexity: Math.E, tokens: 10, examples: 2 } };
 }
 
 function evaluate() {
