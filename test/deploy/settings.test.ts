@@ -68,3 +68,7 @@ t.test('systemd-analyze verify', { skip: analyze ? false : 'no systemd-analyze h
   const said = execFileSync('systemd-analyze', ['verify', '--man=no', ...files], { encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'pipe'] });
   t.equal(said, '');
 });
+
+t.test('git is told to read repositories of other users: in the image, and in what systemd’s page says', async (t) => {
+  for (const path of ['deploy/compose/Dockerfile', 'deploy/systemd/README.md']) t.match(read(path), /^(RUN )?git config --system --add safe\.directory \S+$/m, path);
+});
