@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .chat_template import render
 from .errors import TrainerError
 
 IGNORED_LABEL = -100  # torch's cross-entropy skips it
 MAX_LINE_BYTES = 16 * 1024 * 1024
-# Llama 3's template writes today's date unless it is given one; this is its own default. With it a run that goes on
-# tomorrow sees the same tokens. Templates that know no date ignore it.
-FIXED_DATE = "26 Jul 2024"
 ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -81,13 +79,6 @@ def make_row(messages: list[dict[str, str]], tokenizer: Any, max_length: int, wh
 def _tokens(tokenizer: Any, text: str) -> list[int]:
     # The template writes the special tokens itself; the tokenizer must not add them a second time.
     return tokenizer(text, add_special_tokens=False)["input_ids"]
-
-
-def render(tokenizer: Any, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
-    """The conversation's text by the model's chat template. The same on every day: see FIXED_DATE."""
-    return tokenizer.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=add_generation_prompt, date_string=FIXED_DATE
-    )
 
 
 def _end_of_turn(ids: list[int], start: int, tokenizer: Any) -> int:

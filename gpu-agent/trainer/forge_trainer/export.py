@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .base_model import find_base_model, load_model, load_tokenizer
+from .chat_template import fix_date
 from .configs import ExportConfig
 from .convert import convert_to_f16, read_metadata, require_converter
 from .device import settle_device
@@ -45,6 +46,7 @@ def export(config: ExportConfig, events: EventStream) -> dict[str, Any]:
         events.phase("merging")
         events.progress(0.0, "merging the adapter into the base model")
         stop_ids = _merge(base_dir, adapter_dir, merged, config)
+        fix_date(merged, load_tokenizer(base_dir).chat_template)
         events.phase("converting")
         events.progress(0.4, "converting to GGUF")
         fresh = Path(scratch, f16_path.name)

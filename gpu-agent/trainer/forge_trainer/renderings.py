@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .chat_rows import render
+from .chat_template import render
 
 CONVERSATIONS: tuple[tuple[dict[str, str], ...], ...] = (
     ({"role": "user", "content": "What does this project do?"},),

@@ -9,7 +9,8 @@ import pytest
 from conftest import conversation, write_jsonl
 
 from forge_trainer.base_model import load_tokenizer
-from forge_trainer.chat_rows import IGNORED_LABEL, Row, make_row, read_rows, render
+from forge_trainer.chat_rows import IGNORED_LABEL, Row, make_row, read_rows
+from forge_trainer.chat_template import render
 from forge_trainer.errors import TrainerError
 
 

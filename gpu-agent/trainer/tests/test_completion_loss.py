@@ -9,9 +9,7 @@ import pytest
 from conftest import Recorder, train_here
 
 
-def reference(
-    base: Path, train_file: Path, config: dict[str, Any], chosen: slice = slice(None)
-) -> tuple[float, float]:
+def reference(base: Path, train_file: Path, config: dict[str, Any], chosen: slice = slice(None)) -> tuple[float, float]:
     """Loss and gradient norm over rows (those chosen of the first epoch's order) as one batch, by plain torch, with
     the adapter of the same seed."""
     import torch
