@@ -33,6 +33,8 @@ export class JobFeed {
   #state: TaskState = initialState;
   #attempt = 0;
   #closed = false;
+  /** Number of the last telemetry message of the attempt. */
+  #heard = { attempt: 0, number: 0 };
   /** Metrics of an attempt whose start has not been seen yet: the two streams know no common order. */
   #early: StoredTelemetry[] = [];
   readonly #changes = new EventEmitter().setMaxListeners(0);
@@ -65,12 +67,23 @@ export class JobFeed {
     const number = Number(telemetry.number);
     if (telemetry.attempt > this.#attempt && this.#early.length < maxEarly) this.#early.push(stored);
     if (telemetry.attempt !== this.#attempt || this.ended) return;
+    if (this.#heard.attempt !== telemetry.attempt) this.#heard = { attempt: telemetry.attempt, number: 0 };
+    const missing = number - this.#heard.number - 1;
+    this.#heard.number = Math.max(this.#heard.number, number);
+    if (missing > 0) this.#addGap({ attempt: telemetry.attempt, number: number - 1, index: 0 }, Number(telemetry.timeMs), missing);
     telemetry.metrics.forEach((metric, index) => {
       const place = { attempt: telemetry.attempt, number, index };
       if (!isLater(place, this.#cursor)) return;
       this.#cursor = { ...this.#cursor, ...place };
       this.#add(false, 'metrics', Number(metric.timeMs) || Number(telemetry.timeMs), fieldsOf(metric));
     });
+  }
+
+  /** Telemetry is numbered within its attempt: what aged out, or never got here, is told instead of passed over. */
+  #addGap(place: Omit<Cursor, 'event'>, time: number, missing: number): void {
+    if (!isLater(place, this.#cursor)) return;
+    this.#cursor = { ...this.#cursor, ...place };
+    this.#add(false, 'gap', time, { message: `${missing} messages with metrics are not there any more` });
   }
 
   /** No more will come: watchers end after what is there. */
