@@ -1,6 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { baseModelAggregate } from '../core/base-model/base-model.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
+import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
@@ -57,6 +58,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       await metrics.start();
 
       const blobs = createFileBlobStore(paths.blobs);
+      await sweepTemporary(paths.blobs);
       const backend = await createInference(config, logger);
       stops.push(() => backend.stop());
       const ollama = createOllamaBackend(config.ollamaUrl);
