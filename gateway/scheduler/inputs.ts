@@ -44,7 +44,7 @@ function finishedTraining(jobId: string, ledger: Ledger): InputsInit {
   const trained = resultOf(jobId, 'train', ledger);
   const spec = job.spec.kind.value;
   // A branch may have moved since: base and adapter belong together by the commit that was trained on.
-  return { ...trainInputs(jobId, spec, ledger), revision: trained.lineage?.revision || spec.revision, adapterDigest: trained.adapterDigest };
+  return { ...trainInputs(jobId, spec, ledger), revision: trained.lineage?.revision || spec.revision, adapterDigest: trained.adapterDigest, trainedBaseModelDigest: trained.lineage?.baseModelDigest ?? '' };
 }
 
 function checkpointInputs(task: Task): InputsInit {

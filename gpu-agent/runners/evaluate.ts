@@ -26,6 +26,7 @@ export function createEvaluateRunner(deps: RunnerDeps, baseModels: BaseModels): 
       config: {
         base_model: base.model,
         revision: base.revision,
+        expected_base_model_digest: inputs.trainedBaseModelDigest || null,
         adapters: { tuned: adapter },
         heldout_file: heldout,
         output_dir: output,

@@ -22,6 +22,7 @@ export function createExportRunner(deps: RunnerDeps, baseModels: BaseModels, too
       config: {
         base_model: base.model,
         revision: base.revision,
+        expected_base_model_digest: inputs.trainedBaseModelDigest || null,
         adapter_dir: adapter,
         output_dir: join(context.workDir, 'output'),
         gguf_quantization: spec.kind.value.ggufQuantization || 'Q4_K_M',

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .digest import model_digest
 from .errors import TrainerError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -29,6 +30,21 @@ def find_base_model(name: str, revision: str | None) -> Path:
     if local.is_absolute() or not HUB_ID.fullmatch(name):
         raise TrainerError("base_model_missing", f"base_model: {name} is neither a directory nor a hub id (owner/name)")
     return _from_hub(name, revision)
+
+
+def find_trained_base(name: str, revision: str | None, expected_digest: str | None) -> Path:
+    """The base model that an adapter was trained on: as find_base_model, and its files must be those of the training.
+
+    Raises TrainerError as find_base_model, and base_model_missing when the files have another digest.
+    """
+    directory = find_base_model(name, revision)
+    if expected_digest is not None and model_digest(directory) != expected_digest:
+        raise TrainerError(
+            "base_model_missing",
+            f"base_model: {name} is not the one that was trained on any more: its files have changed; bring back the "
+            "old ones, or train again",
+        )
+    return directory
 
 
 def commit_of(directory: Path) -> str | None:

@@ -86,6 +86,7 @@ class EvaluateConfig:
     metrics_file: str | None = None
     title: str = "evaluation"
     lineage: dict[str, Any] = field(default_factory=dict)
+    expected_base_model_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class ExportConfig:
     gguf_quantization: str = setting(default="Q4_K_M", check=not_empty)
     device: DeviceChoice = "auto"
     threads: int | None = setting(default=None, check=between(1, 4096))
+    expected_base_model_digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import atomic
-from .base_model import find_base_model, load_model, load_tokenizer
+from .base_model import find_trained_base, load_model, load_tokenizer
 from .bootstrap import CONFIDENCE, Interval, relative_gain
 from .chat_rows import read_rows
 from .configs import EvaluateConfig
@@ -29,7 +29,7 @@ def evaluate(config: EvaluateConfig, events: EventStream) -> dict[str, Any]:
     missing = [n for n, path in config.adapters.items() if not (Path(path) / "adapter_config.json").is_file()]
     if missing:
         raise TrainerError("bad_config", f"adapters: no adapter_config.json in that of {', '.join(missing)}")
-    base_dir = find_base_model(config.base_model, config.revision)
+    base_dir = find_trained_base(config.base_model, config.revision, config.expected_base_model_digest)
     device = settle_device(config.device, config.threads)
     tokenizer = load_tokenizer(base_dir)
     rows = read_rows(config.heldout_file, tokenizer, config.max_seq_length)

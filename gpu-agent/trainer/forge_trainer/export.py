@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .base_model import find_base_model, load_model, load_tokenizer
+from .base_model import find_trained_base, load_model, load_tokenizer
 from .chat_template import fix_date
 from .configs import ExportConfig
 from .convert import convert_to_f16, read_metadata, require_converter
@@ -40,7 +40,7 @@ def export(config: ExportConfig, events: EventStream) -> dict[str, Any]:
     f16_path = out / "model-f16.gguf"
     gguf_path = f16_path if quantization == "F16" else out / f"model-{quantization.lower()}.gguf"
 
-    base_dir = find_base_model(config.base_model, config.revision)
+    base_dir = find_trained_base(config.base_model, config.revision, config.expected_base_model_digest)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as scratch:
         merged = Path(scratch, "merged")
         events.phase("merging")
