@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import t from 'tap';
+import { isExecutable } from '../support/executable.ts';
 
 t.setTimeout(240_000);
 const folder = import.meta.dirname;
@@ -22,12 +22,3 @@ t.test("Connect's conformance suite", { skip: runner === undefined ? 'connectcon
   t.ok(Number(passed) > 2_500, `${passed} cases passed`);
   t.comment(`${passed} cases passed`);
 });
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { Test } from 'tap';
 import { freePort } from '../../deploy/local/ports.ts';
+import { findProgram } from './executable.ts';
 
 export { freePort };
 
@@ -54,16 +54,9 @@ export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
 
 /** nats-server of the project's Python environment, else the one on PATH. */
 export function natsBinary(): string {
-  for (const folder of [join(import.meta.dirname, '../../.venv/bin'), ...(process.env['PATH'] ?? '').split(delimiter)]) {
-    const path = join(folder, 'nats-server');
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // not in this folder
-    }
-  }
-  throw new Error('nats-server is neither in .venv/bin nor on PATH: run `npm test`, which sets it up');
+  const found = findProgram('nats-server', [join(import.meta.dirname, '../../.venv/bin')]);
+  if (found === undefined) throw new Error('nats-server is neither in .venv/bin nor on PATH: run `npm test`, which sets it up');
+  return found;
 }
 
 /** All files below a folder, for asserting that nothing was left. */

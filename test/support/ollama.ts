@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { freePort } from './nats.ts';
+import { isExecutable } from './executable.ts';
 
 const startLimitMs = 60_000;
 const leash = resolve(import.meta.dirname, '../../deploy/local/leash.sh');
@@ -81,13 +81,4 @@ export async function startOllama(t: Pick<Test, 'teardown'>): Promise<TestOllama
     for (const runner of pids) process.kill(runner, 'SIGKILL');
   };
   return { url: `http://${host}`, kill, killRunners, start };
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
