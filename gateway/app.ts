@@ -17,7 +17,7 @@ import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
 import { createHealthService } from './health.ts';
-import { createInference } from './inference/backend.ts';
+import { createInference } from './inference/create-inference.ts';
 import { createOllamaBackend } from './inference/ollama.ts';
 import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';

@@ -51,5 +51,3 @@ export interface InferenceBackend {
   /** Ends what it runs; memoized. */
   stop(): Promise<void>;
 }
-
-export { createInference } from './create-inference.ts';

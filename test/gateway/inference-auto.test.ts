@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { silentLogger } from '../../core/logger.ts';
-import { createInference } from '../../gateway/inference/backend.ts';
+import { createInference } from '../../gateway/inference/create-inference.ts';
 import { startLane } from '../support/chat-lane.ts';
 import { freePort } from '../support/nats.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
