@@ -34,7 +34,7 @@ t.test('every example of the reference', async (t) => {
   for (const [name, actual, example, more] of golden) t.strictSame(actual, { ...(example as object), ...more }, name);
 
   const validated = encoded(ValidateResponseSchema, { jobId, passed: true, metrics: { finalLoss: 1.23, perplexity: 3.42 }, reportPath: './output/validation_report.md' });
-  const metrics = { final_loss: 1.23, perplexity: 3.42, base_perplexity: 0, tokens: 0, examples: 0, margin: 0, margin_low: 0, margin_high: 0 };
+  const metrics = { final_loss: 1.23, perplexity: 3.42, base_perplexity: 0, tokens: 0, examples: 0, margin: 0 };
   t.strictSame(validated, { job_id: 'job_20240117_120000', passed: true, metrics, report_path: './output/validation_report.md' }, 'POST /validate/{job_id}');
 });
 
