@@ -1,5 +1,4 @@
 import { Code, ConnectError, type ConnectRouter } from '@connectrpc/connect';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { ForgeError } from '../core/errors.ts';

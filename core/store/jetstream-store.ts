@@ -1,6 +1,7 @@
-import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager, type JetStreamManager, type MsgRequest } from '@nats-io/jetstream';
+import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager, type MsgRequest } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ForgeError } from '../errors.ts';
+import { ensureStream } from './ensure-stream.ts';
 import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { parseSubject, subjectOf } from './subject.ts';
@@ -10,35 +11,27 @@ export const eventStream = 'FORGE';
 /** Wrong expected sequence: on one server, and in a cluster. */
 const conflictCodes = [10071, 10164];
 const noMessageFound = 10037;
-const streamNotFound = 10059;
 const appendTimeoutMs = 5_000;
 
-/** Makes the stream when it is missing: file storage, nothing can be deleted or purged, nothing ages. */
-export async function ensureEventStream(manager: JetStreamManager): Promise<void> {
-  try {
-    await manager.streams.info(eventStream);
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== streamNotFound) throw error;
-    await manager.streams.add({
-      name: eventStream,
-      subjects: ['forge.>'],
-      storage: StorageType.File,
-      retention: RetentionPolicy.Limits,
-      discard: DiscardPolicy.New,
-      max_age: 0,
-      max_msg_size: 1 << 20,
-      deny_delete: true,
-      deny_purge: true,
-      // Reads of a single envelope go to the leader: a follower may not have it yet.
-      allow_direct: false,
-    });
-  }
-}
+/** File storage, nothing can be deleted or purged, nothing ages. */
+const streamConfig = {
+  name: eventStream,
+  subjects: ['forge.>'],
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  discard: DiscardPolicy.New,
+  max_age: 0,
+  max_msg_size: 1 << 20,
+  deny_delete: true,
+  deny_purge: true,
+  // Reads of a single envelope go to the leader: a follower may not have it yet.
+  allow_direct: false,
+};
 
 /** Events on JetStream, by optimistic concurrency on each aggregate's subject. */
 export async function createJetStreamStore(connection: NatsConnection): Promise<EventStore> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  await ensureEventStream(manager);
+  await ensureStream(manager, streamConfig);
   const client = jetstream(connection);
 
   return {

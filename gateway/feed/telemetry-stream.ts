@@ -2,10 +2,10 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { TelemetrySchema, type Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import { ensureStream } from '../../core/store/ensure-stream.ts';
 
 const streamName = 'TELEMETRY';
 const weekNs = 7 * 24 * 3600 * 1e9;
-const streamNotFound = 10059;
 const noMessageFound = 10037;
 
 export interface StoredTelemetry {
@@ -25,23 +25,18 @@ export interface TelemetryStream {
 
 export async function createTelemetryStream(connection: NatsConnection): Promise<TelemetryStream> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  try {
-    await manager.streams.info(streamName);
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== streamNotFound) throw error;
-    await manager.streams.add({
-      name: streamName,
-      subjects: ['telemetry.>'],
-      storage: StorageType.File,
-      retention: RetentionPolicy.Limits,
-      discard: DiscardPolicy.Old,
-      max_age: weekNs,
-      max_bytes: 1 << 30,
-      max_msg_size: 1 << 20,
-      // An acknowledgement would go to whatever reply subject a worker names, an event's too.
-      no_ack: true,
-    });
-  }
+  await ensureStream(manager, {
+    name: streamName,
+    subjects: ['telemetry.>'],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    max_age: weekNs,
+    max_bytes: 1 << 30,
+    max_msg_size: 1 << 20,
+    // An acknowledgement would go to whatever reply subject a worker names, an event's too.
+    no_ack: true,
+  });
   const client = jetstream(connection);
 
   async function* follow(filter: string, policy: DeliverPolicy, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry> {

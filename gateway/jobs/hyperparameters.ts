@@ -42,7 +42,7 @@ export function hyperparametersOf(request: CreateFineTuneRequest): Hyperparamete
     loraAlpha,
     loraDropout,
     targetModules: request.targetModules,
-    quantization: request.quantization ?? Quantization.QUANTIZATION_NONE,
+    quantization: request.quantization ?? defaults.quantization,
     checkpointEverySteps: optional('checkpoint_every_steps', request.checkpointEverySteps, 10_000_000),
     earlyStoppingPatience: optional('early_stopping_patience', request.earlyStoppingPatience, 1000),
   });
