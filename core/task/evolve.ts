@@ -75,6 +75,30 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'versionCreated':
     case 'aliasMoved':
     case 'baseModelPinned':
+    case 'projectRegistered':
+    case 'projectDeleted':
+    case 'projectBlobsRemoved':
+    case 'decisionMade':
+    case 'pipelineStarted':
+    case 'pipelineEnded':
+    case 'retrainPending':
+    case 'pipelinePlanned':
+    case 'pipelineApproved':
+    case 'stepRequested':
+    case 'stepAccepted':
+    case 'stepCompleted':
+    case 'stepFailed':
+    case 'stepSkipped':
+    case 'gateDecided':
+    case 'pipelinePauseRequested':
+    case 'pipelinePaused':
+    case 'pipelineResumed':
+    case 'pipelineCancelRequested':
+    case 'pipelineCancelled':
+    case 'pipelineCompleted':
+    case 'pipelineRefused':
+    case 'pipelineFailed':
+    case 'stepResumed':
     case undefined:
       // Events of other aggregates: admit lets none of them get here.
       return state;

@@ -4,7 +4,9 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { TaskKind, TaskResult, TaskSpec } from "./task_pb.ts";
+import type { ChangeMetrics, GateCheck, GatePolicy, PlannedStep, RetrainPolicy, StepRequest, StepResult } from "./pipeline_pb.ts";
+import { file_aiforge_v1_pipeline } from "./pipeline_pb.ts";
+import type { ExtractSpec, TaskKind, TaskResult, TaskSpec, TrainSpec } from "./task_pb.ts";
 import { file_aiforge_v1_task } from "./task_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCKqCAoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAQgYKBGtpbmQiigEKClRhc2tRdWV1ZWQSIgoEa2luZBgBIAEoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSDwoHcHJvamVjdBgCIAEoCRIiCgRzcGVjGAMgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxINCgVhZnRlchgEIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBSABKA0ifgoOQXR0ZW1wdFN0YXJ0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIMCgRzbG90GAQgASgJEg4KBmFza19pZBgFIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgGIAEoCSIxCg5SZXBvcnRBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEg4KBm51bWJlchgCIAEoBCJYCgxQaGFzZUVudGVyZWQSDwoHYXR0ZW1wdBgBIAEoDRINCgVwaGFzZRgCIAEoCRIYCgt0b3RhbF9zdGVwcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyKPAQoPQ2hlY2twb2ludFNhdmVkEg8KB2F0dGVtcHQYASABKA0SDAoEc3RlcBgCIAEoBBINCgVlcG9jaBgDIAEoARIRCgRsb3NzGAQgASgBSACIAQESDgoGZGlnZXN0GAUgASgJEg8KB3NlY29uZHMYBiABKAESEQoJdGVsZW1ldHJ5GAcgASgEQgcKBV9sb3NzIhAKDlBhdXNlUmVxdWVzdGVkIiEKD0NhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiDAoKVGFza1BhdXNlZCINCgtUYXNrUmVzdW1lZCJqCgxBdHRlbXB0RW5kZWQSDwoHYXR0ZW1wdBgBIAEoDRIrCgdvdXRjb21lGAIgASgOMhouYWlmb3JnZS52MS5BdHRlbXB0T3V0Y29tZRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSINCgtUYXNrUmV0cmllZCI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiHAoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkiVQoPQmFzZU1vZGVsUGlubmVkEhIKCmJhc2VfbW9kZWwYASABKAkSEwoLdHJlZV9kaWdlc3QYAiABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAyABKAkqwQEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUFUVEVNUFRfT1VUQ09NRV9DT01QTEVURUQQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAISGAoUQVRURU1QVF9PVVRDT01FX0xPU1QQAxIbChdBVFRFTVBUX09VVENPTUVfU1RPUFBFRBAEEhwKGEFUVEVNUFRfT1VUQ09NRV9SRVRVUk5FRBAFYgZwcm90bzM", [file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCL3EgoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAEjsKEnByb2plY3RfcmVnaXN0ZXJlZBg8IAEoCzIdLmFpZm9yZ2UudjEuUHJvamVjdFJlZ2lzdGVyZWRIABI1Cg9wcm9qZWN0X2RlbGV0ZWQYPSABKAsyGi5haWZvcmdlLnYxLlByb2plY3REZWxldGVkSAASQAoVcHJvamVjdF9ibG9ic19yZW1vdmVkGD4gASgLMh8uYWlmb3JnZS52MS5Qcm9qZWN0QmxvYnNSZW1vdmVkSAASMQoNZGVjaXNpb25fbWFkZRg/IAEoCzIYLmFpZm9yZ2UudjEuRGVjaXNpb25NYWRlSAASNwoQcGlwZWxpbmVfc3RhcnRlZBhAIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVTdGFydGVkSAASMwoOcGlwZWxpbmVfZW5kZWQYQSABKAsyGS5haWZvcmdlLnYxLlBpcGVsaW5lRW5kZWRIABI1Cg9yZXRyYWluX3BlbmRpbmcYQiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5QZW5kaW5nSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIAEIGCgRraW5kIooBCgpUYXNrUXVldWVkEiIKBGtpbmQYASABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEg8KB3Byb2plY3QYAiABKAkSIgoEc3BlYxgDIAEoCzIULmFpZm9yZ2UudjEuVGFza1NwZWMSDQoFYWZ0ZXIYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgNIn4KDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkiMQoOUmVwb3J0QWNjZXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIOCgZudW1iZXIYAiABKAQiWAoMUGhhc2VFbnRlcmVkEg8KB2F0dGVtcHQYASABKA0SDQoFcGhhc2UYAiABKAkSGAoLdG90YWxfc3RlcHMYAyABKARIAIgBAUIOCgxfdG90YWxfc3RlcHMijwEKD0NoZWNrcG9pbnRTYXZlZBIPCgdhdHRlbXB0GAEgASgNEgwKBHN0ZXAYAiABKAQSDQoFZXBvY2gYAyABKAESEQoEbG9zcxgEIAEoAUgAiAEBEg4KBmRpZ2VzdBgFIAEoCRIPCgdzZWNvbmRzGAYgASgBEhEKCXRlbGVtZXRyeRgHIAEoBEIHCgVfbG9zcyIQCg5QYXVzZVJlcXVlc3RlZCIhCg9DYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIgwKClRhc2tQYXVzZWQiDQoLVGFza1Jlc3VtZWQiagoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkiIQoLVGFza1JldHJpZWQSEgoKcmVxdWVzdF9pZBgBIAEoCSI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiLgoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkSEAoIcm9sbGJhY2sYAiABKAgiVQoPQmFzZU1vZGVsUGlubmVkEhIKCmJhc2VfbW9kZWwYASABKAkSEwoLdHJlZV9kaWdlc3QYAiABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAyABKAki5QEKEVByb2plY3RSZWdpc3RlcmVkEhIKCnJlcG9zaXRvcnkYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCRIpCgZwb2xpY3kYBCABKAsyGS5haWZvcmdlLnYxLlJldHJhaW5Qb2xpY3kSDQoFd2F0Y2gYBSABKAgSEwoLYXV0b19kZXBsb3kYBiABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgHIAEoCBIsCgh0cmFpbmluZxgIIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjSACIAQFCCwoJX3RyYWluaW5nIhAKDlByb2plY3REZWxldGVkIjMKE1Byb2plY3RCbG9ic1JlbW92ZWQSDQoFYmxvYnMYASABKAQSDQoFYnl0ZXMYAiABKAQigQEKDERlY2lzaW9uTWFkZRIPCgdyZXRyYWluGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIqCgdtZXRyaWNzGAMgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEg8KB3RyaWdnZXIYBCABKAkSEwoLcGlwZWxpbmVfaWQYBSABKAkiUQoPUGlwZWxpbmVTdGFydGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEikKBHBsYW4YAiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZCJECg1QaXBlbGluZUVuZGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEg4KBmNvbW1pdBgCIAEoCRIOCgZzdGF0dXMYAyABKAkiXwoOUmV0cmFpblBlbmRpbmcSDwoHdHJpZ2dlchgBIAEoCRINCgVmb3JjZRgCIAEoCBITCgthdXRvX2RlcGxveRgDIAEoCBIYChByZXF1aXJlX2FwcHJvdmFsGAQgASgIIu0CCg9QaXBlbGluZVBsYW5uZWQSDwoHcHJvamVjdBgBIAEoCRInCgZzb3VyY2UYAiABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjEhMKC2Jhc2VfY29tbWl0GAMgASgJEg8KB3RyaWdnZXIYBCABKAkSDgoGcmVhc29uGAUgASgJEioKB21ldHJpY3MYBiABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSJgoFc3RlcHMYByADKAsyFy5haWZvcmdlLnYxLlBsYW5uZWRTdGVwEhMKC2F1dG9fZGVwbG95GAggASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYCSABKAgSJwoIdHJhaW5pbmcYCiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxIYChByZWZlcmVuY2Vfam9iX2lkGAsgASgJEiQKBGdhdGUYDCABKAsyFi5haWZvcmdlLnYxLkdhdGVQb2xpY3kiEgoQUGlwZWxpbmVBcHByb3ZlZCJGCg1TdGVwUmVxdWVzdGVkEigKB3JlcXVlc3QYASABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0EgsKA3RyeRgCIAEoDSI6CgxTdGVwQWNjZXB0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDwoHdGFza19pZBgDIAEoCSJSCg1TdGVwQ29tcGxldGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEiYKBnJlc3VsdBgDIAEoCzIWLmFpZm9yZ2UudjEuU3RlcFJlc3VsdCJYCgpTdGVwRmFpbGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJldHJ5YWJsZRgFIAEoCCIrCgtTdGVwU2tpcHBlZBIMCgRzdGVwGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJbCgtHYXRlRGVjaWRlZBIOCgZwYXNzZWQYASABKAgSJQoGY2hlY2tzGAIgAygLMhUuYWlmb3JnZS52MS5HYXRlQ2hlY2sSFQoNcmVwb3J0X2RpZ2VzdBgDIAEoCSIYChZQaXBlbGluZVBhdXNlUmVxdWVzdGVkIhAKDlBpcGVsaW5lUGF1c2VkIhEKD1BpcGVsaW5lUmVzdW1lZCIbCgtTdGVwUmVzdW1lZBIMCgRzdGVwGAEgASgJIikKF1BpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIjChFQaXBlbGluZUNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiEwoRUGlwZWxpbmVDb21wbGV0ZWQiIQoPUGlwZWxpbmVSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCSIuCg5QaXBlbGluZUZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSrBAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZQVRURU1QVF9PVVRDT01FX0NPTVBMRVRFRBABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAhIYChRBVFRFTVBUX09VVENPTUVfTE9TVBADEhsKF0FUVEVNUFRfT1VUQ09NRV9TVE9QUEVEEAQSHAoYQVRURU1QVF9PVVRDT01FX1JFVFVSTkVEEAViBnByb3RvMw", [file_aiforge_v1_pipeline, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -208,6 +210,150 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: BaseModelPinned;
     case: "baseModelPinned";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ProjectRegistered project_registered = 60;
+     */
+    value: ProjectRegistered;
+    case: "projectRegistered";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ProjectDeleted project_deleted = 61;
+     */
+    value: ProjectDeleted;
+    case: "projectDeleted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ProjectBlobsRemoved project_blobs_removed = 62;
+     */
+    value: ProjectBlobsRemoved;
+    case: "projectBlobsRemoved";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.DecisionMade decision_made = 63;
+     */
+    value: DecisionMade;
+    case: "decisionMade";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineStarted pipeline_started = 64;
+     */
+    value: PipelineStarted;
+    case: "pipelineStarted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineEnded pipeline_ended = 65;
+     */
+    value: PipelineEnded;
+    case: "pipelineEnded";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.RetrainPending retrain_pending = 66;
+     */
+    value: RetrainPending;
+    case: "retrainPending";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelinePlanned pipeline_planned = 80;
+     */
+    value: PipelinePlanned;
+    case: "pipelinePlanned";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineApproved pipeline_approved = 81;
+     */
+    value: PipelineApproved;
+    case: "pipelineApproved";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.StepRequested step_requested = 82;
+     */
+    value: StepRequested;
+    case: "stepRequested";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.StepAccepted step_accepted = 83;
+     */
+    value: StepAccepted;
+    case: "stepAccepted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.StepCompleted step_completed = 84;
+     */
+    value: StepCompleted;
+    case: "stepCompleted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.StepFailed step_failed = 85;
+     */
+    value: StepFailed;
+    case: "stepFailed";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.StepSkipped step_skipped = 86;
+     */
+    value: StepSkipped;
+    case: "stepSkipped";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.GateDecided gate_decided = 87;
+     */
+    value: GateDecided;
+    case: "gateDecided";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelinePauseRequested pipeline_pause_requested = 88;
+     */
+    value: PipelinePauseRequested;
+    case: "pipelinePauseRequested";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelinePaused pipeline_paused = 89;
+     */
+    value: PipelinePaused;
+    case: "pipelinePaused";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineResumed pipeline_resumed = 90;
+     */
+    value: PipelineResumed;
+    case: "pipelineResumed";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineCancelRequested pipeline_cancel_requested = 91;
+     */
+    value: PipelineCancelRequested;
+    case: "pipelineCancelRequested";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineCancelled pipeline_cancelled = 92;
+     */
+    value: PipelineCancelled;
+    case: "pipelineCancelled";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineCompleted pipeline_completed = 93;
+     */
+    value: PipelineCompleted;
+    case: "pipelineCompleted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineRefused pipeline_refused = 94;
+     */
+    value: PipelineRefused;
+    case: "pipelineRefused";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.PipelineFailed pipeline_failed = 95;
+     */
+    value: PipelineFailed;
+    case: "pipelineFailed";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.StepResumed step_resumed = 96;
+     */
+    value: StepResumed;
+    case: "stepResumed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -499,6 +645,12 @@ export const AttemptEndedSchema: GenMessage<AttemptEnded> = /*@__PURE__*/
  * @generated from message aiforge.v1.TaskRetried
  */
 export type TaskRetried = Message<"aiforge.v1.TaskRetried"> & {
+  /**
+   * Of the pipeline's request that asked for it: sent again it changes nothing.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
 };
 
 /**
@@ -665,6 +817,13 @@ export type AliasMoved = Message<"aiforge.v1.AliasMoved"> & {
    * @generated from field: string job_id = 1;
    */
   jobId: string;
+
+  /**
+   * Back to the version that was served before: the one left behind is forgotten as a place to go back to.
+   *
+   * @generated from field: bool rollback = 2;
+   */
+  rollback: boolean;
 };
 
 /**
@@ -702,6 +861,628 @@ export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
  */
 export const BaseModelPinnedSchema: GenMessage<BaseModelPinned> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 21);
+
+/**
+ * A repository that is watched, under the name that its models have.
+ *
+ * @generated from message aiforge.v1.ProjectRegistered
+ */
+export type ProjectRegistered = Message<"aiforge.v1.ProjectRegistered"> & {
+  /**
+   * Absolute path of a local repository, or the URL of a remote one.
+   *
+   * @generated from field: string repository = 1;
+   */
+  repository: string;
+
+  /**
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Branch, tag or commit; empty: HEAD.
+   *
+   * @generated from field: string ref = 3;
+   */
+  ref: string;
+
+  /**
+   * @generated from field: aiforge.v1.RetrainPolicy policy = 4;
+   */
+  policy?: RetrainPolicy | undefined;
+
+  /**
+   * @generated from field: bool watch = 5;
+   */
+  watch: boolean;
+
+  /**
+   * @generated from field: bool auto_deploy = 6;
+   */
+  autoDeploy: boolean;
+
+  /**
+   * @generated from field: bool require_approval = 7;
+   */
+  requireApproval: boolean;
+
+  /**
+   * How to train; absent: as the current model was, else by the defaults.
+   *
+   * @generated from field: optional aiforge.v1.TrainSpec training = 8;
+   */
+  training?: TrainSpec | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.ProjectRegistered.
+ * Use `create(ProjectRegisteredSchema)` to create a new message.
+ */
+export const ProjectRegisteredSchema: GenMessage<ProjectRegistered> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 22);
+
+/**
+ * @generated from message aiforge.v1.ProjectDeleted
+ */
+export type ProjectDeleted = Message<"aiforge.v1.ProjectDeleted"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.ProjectDeleted.
+ * Use `create(ProjectDeletedSchema)` to create a new message.
+ */
+export const ProjectDeletedSchema: GenMessage<ProjectDeleted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 23);
+
+/**
+ * @generated from message aiforge.v1.ProjectBlobsRemoved
+ */
+export type ProjectBlobsRemoved = Message<"aiforge.v1.ProjectBlobsRemoved"> & {
+  /**
+   * @generated from field: uint64 blobs = 1;
+   */
+  blobs: bigint;
+
+  /**
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message aiforge.v1.ProjectBlobsRemoved.
+ * Use `create(ProjectBlobsRemovedSchema)` to create a new message.
+ */
+export const ProjectBlobsRemovedSchema: GenMessage<ProjectBlobsRemoved> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 24);
+
+/**
+ * Whether a project is to be retrained, and by what figures. A "no" is recorded only when its figures changed.
+ *
+ * @generated from message aiforge.v1.DecisionMade
+ */
+export type DecisionMade = Message<"aiforge.v1.DecisionMade"> & {
+  /**
+   * @generated from field: bool retrain = 1;
+   */
+  retrain: boolean;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: aiforge.v1.ChangeMetrics metrics = 3;
+   */
+  metrics?: ChangeMetrics | undefined;
+
+  /**
+   * `request`, `watch` or `webhook`.
+   *
+   * @generated from field: string trigger = 4;
+   */
+  trigger: string;
+
+  /**
+   * @generated from field: string pipeline_id = 5;
+   */
+  pipelineId: string;
+};
+
+/**
+ * Describes the message aiforge.v1.DecisionMade.
+ * Use `create(DecisionMadeSchema)` to create a new message.
+ */
+export const DecisionMadeSchema: GenMessage<DecisionMade> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 25);
+
+/**
+ * The project is this pipeline's until it has ended: there are never two.
+ *
+ * @generated from message aiforge.v1.PipelineStarted
+ */
+export type PipelineStarted = Message<"aiforge.v1.PipelineStarted"> & {
+  /**
+   * @generated from field: string pipeline_id = 1;
+   */
+  pipelineId: string;
+
+  /**
+   * @generated from field: aiforge.v1.PipelinePlanned plan = 2;
+   */
+  plan?: PipelinePlanned | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineStarted.
+ * Use `create(PipelineStartedSchema)` to create a new message.
+ */
+export const PipelineStartedSchema: GenMessage<PipelineStarted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 26);
+
+/**
+ * @generated from message aiforge.v1.PipelineEnded
+ */
+export type PipelineEnded = Message<"aiforge.v1.PipelineEnded"> & {
+  /**
+   * @generated from field: string pipeline_id = 1;
+   */
+  pipelineId: string;
+
+  /**
+   * Commit that was tried, and how it ended.
+   *
+   * @generated from field: string commit = 2;
+   */
+  commit: string;
+
+  /**
+   * @generated from field: string status = 3;
+   */
+  status: string;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineEnded.
+ * Use `create(PipelineEndedSchema)` to create a new message.
+ */
+export const PipelineEndedSchema: GenMessage<PipelineEnded> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 27);
+
+/**
+ * Asked for while a pipeline runs: decided anew when that has ended.
+ *
+ * @generated from message aiforge.v1.RetrainPending
+ */
+export type RetrainPending = Message<"aiforge.v1.RetrainPending"> & {
+  /**
+   * @generated from field: string trigger = 1;
+   */
+  trigger: string;
+
+  /**
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+
+  /**
+   * @generated from field: bool auto_deploy = 3;
+   */
+  autoDeploy: boolean;
+
+  /**
+   * @generated from field: bool require_approval = 4;
+   */
+  requireApproval: boolean;
+};
+
+/**
+ * Describes the message aiforge.v1.RetrainPending.
+ * Use `create(RetrainPendingSchema)` to create a new message.
+ */
+export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 28);
+
+/**
+ * @generated from message aiforge.v1.PipelinePlanned
+ */
+export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
+  /**
+   * @generated from field: string project = 1;
+   */
+  project: string;
+
+  /**
+   * @generated from field: aiforge.v1.ExtractSpec source = 2;
+   */
+  source?: ExtractSpec | undefined;
+
+  /**
+   * Commit that the current model was trained on; empty where there is none.
+   *
+   * @generated from field: string base_commit = 3;
+   */
+  baseCommit: string;
+
+  /**
+   * @generated from field: string trigger = 4;
+   */
+  trigger: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: aiforge.v1.ChangeMetrics metrics = 6;
+   */
+  metrics?: ChangeMetrics | undefined;
+
+  /**
+   * @generated from field: repeated aiforge.v1.PlannedStep steps = 7;
+   */
+  steps: PlannedStep[];
+
+  /**
+   * @generated from field: bool auto_deploy = 8;
+   */
+  autoDeploy: boolean;
+
+  /**
+   * @generated from field: bool require_approval = 9;
+   */
+  requireApproval: boolean;
+
+  /**
+   * @generated from field: aiforge.v1.TrainSpec training = 10;
+   */
+  training?: TrainSpec | undefined;
+
+  /**
+   * Job of the model that would be replaced.
+   *
+   * @generated from field: string reference_job_id = 11;
+   */
+  referenceJobId: string;
+
+  /**
+   * @generated from field: aiforge.v1.GatePolicy gate = 12;
+   */
+  gate?: GatePolicy | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelinePlanned.
+ * Use `create(PipelinePlannedSchema)` to create a new message.
+ */
+export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 29);
+
+/**
+ * @generated from message aiforge.v1.PipelineApproved
+ */
+export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineApproved.
+ * Use `create(PipelineApprovedSchema)` to create a new message.
+ */
+export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 30);
+
+/**
+ * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
+ *
+ * @generated from message aiforge.v1.StepRequested
+ */
+export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
+  /**
+   * @generated from field: aiforge.v1.StepRequest request = 1;
+   */
+  request?: StepRequest | undefined;
+
+  /**
+   * @generated from field: uint32 try = 2;
+   */
+  try: number;
+};
+
+/**
+ * Describes the message aiforge.v1.StepRequested.
+ * Use `create(StepRequestedSchema)` to create a new message.
+ */
+export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 31);
+
+/**
+ * @generated from message aiforge.v1.StepAccepted
+ */
+export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
+  /**
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * @generated from field: uint32 try = 2;
+   */
+  try: number;
+
+  /**
+   * @generated from field: string task_id = 3;
+   */
+  taskId: string;
+};
+
+/**
+ * Describes the message aiforge.v1.StepAccepted.
+ * Use `create(StepAcceptedSchema)` to create a new message.
+ */
+export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 32);
+
+/**
+ * @generated from message aiforge.v1.StepCompleted
+ */
+export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
+  /**
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * @generated from field: uint32 try = 2;
+   */
+  try: number;
+
+  /**
+   * @generated from field: aiforge.v1.StepResult result = 3;
+   */
+  result?: StepResult | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.StepCompleted.
+ * Use `create(StepCompletedSchema)` to create a new message.
+ */
+export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 33);
+
+/**
+ * @generated from message aiforge.v1.StepFailed
+ */
+export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
+  /**
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * @generated from field: uint32 try = 2;
+   */
+  try: number;
+
+  /**
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: bool retryable = 5;
+   */
+  retryable: boolean;
+};
+
+/**
+ * Describes the message aiforge.v1.StepFailed.
+ * Use `create(StepFailedSchema)` to create a new message.
+ */
+export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 34);
+
+/**
+ * @generated from message aiforge.v1.StepSkipped
+ */
+export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
+  /**
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.StepSkipped.
+ * Use `create(StepSkippedSchema)` to create a new message.
+ */
+export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 35);
+
+/**
+ * @generated from message aiforge.v1.GateDecided
+ */
+export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
+  /**
+   * @generated from field: bool passed = 1;
+   */
+  passed: boolean;
+
+  /**
+   * @generated from field: repeated aiforge.v1.GateCheck checks = 2;
+   */
+  checks: GateCheck[];
+
+  /**
+   * Tree with report.md: the evaluation's, with the verdict.
+   *
+   * @generated from field: string report_digest = 3;
+   */
+  reportDigest: string;
+};
+
+/**
+ * Describes the message aiforge.v1.GateDecided.
+ * Use `create(GateDecidedSchema)` to create a new message.
+ */
+export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 36);
+
+/**
+ * @generated from message aiforge.v1.PipelinePauseRequested
+ */
+export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.PipelinePauseRequested.
+ * Use `create(PipelinePauseRequestedSchema)` to create a new message.
+ */
+export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 37);
+
+/**
+ * @generated from message aiforge.v1.PipelinePaused
+ */
+export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.PipelinePaused.
+ * Use `create(PipelinePausedSchema)` to create a new message.
+ */
+export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 38);
+
+/**
+ * @generated from message aiforge.v1.PipelineResumed
+ */
+export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineResumed.
+ * Use `create(PipelineResumedSchema)` to create a new message.
+ */
+export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 39);
+
+/**
+ * The step that was paused goes on.
+ *
+ * @generated from message aiforge.v1.StepResumed
+ */
+export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
+  /**
+   * @generated from field: string step = 1;
+   */
+  step: string;
+};
+
+/**
+ * Describes the message aiforge.v1.StepResumed.
+ * Use `create(StepResumedSchema)` to create a new message.
+ */
+export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 40);
+
+/**
+ * @generated from message aiforge.v1.PipelineCancelRequested
+ */
+export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequested"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineCancelRequested.
+ * Use `create(PipelineCancelRequestedSchema)` to create a new message.
+ */
+export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 41);
+
+/**
+ * @generated from message aiforge.v1.PipelineCancelled
+ */
+export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineCancelled.
+ * Use `create(PipelineCancelledSchema)` to create a new message.
+ */
+export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 42);
+
+/**
+ * @generated from message aiforge.v1.PipelineCompleted
+ */
+export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineCompleted.
+ * Use `create(PipelineCompletedSchema)` to create a new message.
+ */
+export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 43);
+
+/**
+ * @generated from message aiforge.v1.PipelineRefused
+ */
+export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineRefused.
+ * Use `create(PipelineRefusedSchema)` to create a new message.
+ */
+export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 44);
+
+/**
+ * @generated from message aiforge.v1.PipelineFailed
+ */
+export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.PipelineFailed.
+ * Use `create(PipelineFailedSchema)` to create a new message.
+ */
+export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/guardian.proto.
  */
 export const file_aiforge_v1_guardian: GenFile = /*@__PURE__*/
-  fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIjwKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkidQoPUmVzb2x2ZVJlc3BvbnNlEhIKCnJlcG9zaXRvcnkYASABKAkSDgoGY29tbWl0GAIgASgJEhIKCmVycm9yX2NvZGUYAyABKAkSFQoNZXJyb3JfbWVzc2FnZRgEIAEoCRITCgtlcnJvcl9maWVsZBgFIAEoCWIGcHJvdG8z");
+  fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIkkKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkSCwoDcmVmGAMgASgJIoIBCg9SZXNvbHZlUmVzcG9uc2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEhMKC2Vycm9yX2ZpZWxkGAUgASgJEgsKA3VybBgGIAEoCSIzCgxHdWFyZGlhbkNhbGwSDwoHcmVxdWVzdBgBIAEoDBISCgpjb21tYW5kX2lkGAIgASgJInMKDUd1YXJkaWFuUmVwbHkSEAoIcmVzcG9uc2UYASABKAwSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhMKC2Vycm9yX2ZpZWxkGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEYgZwcm90bzM");
 
 /**
  * Asked by the gateway over NATS request/reply on `guardian.resolve`: which repository and commit is meant.
@@ -27,6 +27,13 @@ export type ResolveRequest = Message<"aiforge.v1.ResolveRequest"> & {
    * @generated from field: string project_path = 2;
    */
   projectPath: string;
+
+  /**
+   * Branch, tag or commit; empty: what the project says, else HEAD.
+   *
+   * @generated from field: string ref = 3;
+   */
+  ref: string;
 };
 
 /**
@@ -68,6 +75,13 @@ export type ResolveResponse = Message<"aiforge.v1.ResolveResponse"> & {
    * @generated from field: string error_field = 5;
    */
   errorField: string;
+
+  /**
+   * Remote repository; `repository` is empty then.
+   *
+   * @generated from field: string url = 6;
+   */
+  url: string;
 };
 
 /**
@@ -76,4 +90,69 @@ export type ResolveResponse = Message<"aiforge.v1.ResolveResponse"> & {
  */
 export const ResolveResponseSchema: GenMessage<ResolveResponse> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_guardian, 1);
+
+/**
+ * Any method that the guardian answers for the gateway, on `guardian.call.<Method>`: the request's own bytes.
+ *
+ * @generated from message aiforge.v1.GuardianCall
+ */
+export type GuardianCall = Message<"aiforge.v1.GuardianCall"> & {
+  /**
+   * @generated from field: bytes request = 1;
+   */
+  request: Uint8Array;
+
+  /**
+   * Sent again with the same id, it does nothing a second time.
+   *
+   * @generated from field: string command_id = 2;
+   */
+  commandId: string;
+};
+
+/**
+ * Describes the message aiforge.v1.GuardianCall.
+ * Use `create(GuardianCallSchema)` to create a new message.
+ */
+export const GuardianCallSchema: GenMessage<GuardianCall> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_guardian, 2);
+
+/**
+ * @generated from message aiforge.v1.GuardianReply
+ */
+export type GuardianReply = Message<"aiforge.v1.GuardianReply"> & {
+  /**
+   * @generated from field: bytes response = 1;
+   */
+  response: Uint8Array;
+
+  /**
+   * @generated from field: string error_code = 2;
+   */
+  errorCode: string;
+
+  /**
+   * @generated from field: string error_message = 3;
+   */
+  errorMessage: string;
+
+  /**
+   * @generated from field: string error_field = 4;
+   */
+  errorField: string;
+
+  /**
+   * Sequence that a reader must have applied to see what was done; 0: any.
+   *
+   * @generated from field: uint64 sequence = 5;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message aiforge.v1.GuardianReply.
+ * Use `create(GuardianReplySchema)` to create a new message.
+ */
+export const GuardianReplySchema: GenMessage<GuardianReply> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_guardian, 3);
 

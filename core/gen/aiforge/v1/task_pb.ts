@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/task.proto.
  */
 export const file_aiforge_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIj8KC0V4dHJhY3RTcGVjEhIKCnJlcG9zaXRvcnkYASABKAkSDgoGY29tbWl0GAIgASgJEgwKBHNlZWQYAyABKAQi0gEKCVRyYWluU3BlYxISCgpiYXNlX21vZGVsGAEgASgJEhAKCHJldmlzaW9uGAIgASgJEjQKD2h5cGVycGFyYW1ldGVycxgDIAEoCzIbLmFpZm9yZ2UudjEuSHlwZXJwYXJhbWV0ZXJzEioKB2V4dHJhY3QYBCABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASGAoOZGF0YXNldF9kaWdlc3QYBSABKAlIABIZChFnZ3VmX3F1YW50aXphdGlvbhgGIAEoCUIICgZzb3VyY2UizAMKD0h5cGVycGFyYW1ldGVycxIOCgZlcG9jaHMYASABKA0SFQoNbGVhcm5pbmdfcmF0ZRgCIAEoARIMCgRyYW5rGAMgASgNEhEKCXVzZV9waXNzYRgEIAEoCBIMCgRzZWVkGAUgASgEEhYKCW1heF9zdGVwcxgGIAEoDUgAiAEBEhYKDm1heF9zZXFfbGVuZ3RoGAcgASgNEhIKCmJhdGNoX3NpemUYCCABKA0SHQoVZ3JhZGllbnRfYWNjdW11bGF0aW9uGAkgASgNEhIKCmxvcmFfYWxwaGEYCiABKAESFAoMbG9yYV9kcm9wb3V0GAsgASgBEhYKDnRhcmdldF9tb2R1bGVzGAwgAygJEi4KDHF1YW50aXphdGlvbhgNIAEoDjIYLmFpZm9yZ2UudjEuUXVhbnRpemF0aW9uEiMKFmNoZWNrcG9pbnRfZXZlcnlfc3RlcHMYDiABKA1IAYgBARIkChdlYXJseV9zdG9wcGluZ19wYXRpZW5jZRgPIAEoDUgCiAEBQgwKCl9tYXhfc3RlcHNCGQoXX2NoZWNrcG9pbnRfZXZlcnlfc3RlcHNCGgoYX2Vhcmx5X3N0b3BwaW5nX3BhdGllbmNlIh4KDEV2YWx1YXRlU3BlYxIOCgZqb2JfaWQYASABKAkiNwoKRXhwb3J0U3BlYxIOCgZqb2JfaWQYASABKAkSGQoRZ2d1Zl9xdWFudGl6YXRpb24YAiABKAkiKwoKRGVwbG95U3BlYxIOCgZqb2JfaWQYASABKAkSDQoFYWxpYXMYAiABKAki2wIKBklucHV0cxIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIWCg5hZGFwdGVyX2RpZ2VzdBgCIAEoCRISCgpiYXNlX21vZGVsGAMgASgJEhAKCHJldmlzaW9uGAQgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAUgASgJEhMKC2dndWZfZGlnZXN0GAYgASgJEhUKDWV4cG9ydF9kaWdlc3QYByABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYCCABKAkSFwoPY2hlY2twb2ludF9zdGVwGAkgASgEEjQKD2h5cGVycGFyYW1ldGVycxgKIAEoCzIbLmFpZm9yZ2UudjEuSHlwZXJwYXJhbWV0ZXJzEg8KB3Byb2plY3QYCyABKAkSFgoObWV0cmljc19kaWdlc3QYDCABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgNIAEoCSL0AQoKVGFza1Jlc3VsdBIsCgdleHRyYWN0GAEgASgLMhkuYWlmb3JnZS52MS5FeHRyYWN0UmVzdWx0SAASKAoFdHJhaW4YAiABKAsyFy5haWZvcmdlLnYxLlRyYWluUmVzdWx0SAASLgoIZXZhbHVhdGUYAyABKAsyGi5haWZvcmdlLnYxLkV2YWx1YXRlUmVzdWx0SAASKgoGZXhwb3J0GAQgASgLMhguYWlmb3JnZS52MS5FeHBvcnRSZXN1bHRIABIqCgZkZXBsb3kYBSABKAsyGC5haWZvcmdlLnYxLkRlcGxveVJlc3VsdEgAQgYKBGtpbmQieAoNRXh0cmFjdFJlc3VsdBIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIOCgZjb21taXQYAiABKAkSFgoOdHJhaW5fZXhhbXBsZXMYAyABKAQSGAoQaGVsZG91dF9leGFtcGxlcxgEIAEoBBINCgVmaWxlcxgFIAEoBCLMAgoLVHJhaW5SZXN1bHQSFgoOYWRhcHRlcl9kaWdlc3QYASABKAkSFwoKZmluYWxfbG9zcxgCIAEoAUgAiAEBEhkKDGhlbGRvdXRfbG9zcxgDIAEoAUgBiAEBEh8KEmhlbGRvdXRfcGVycGxleGl0eRgEIAEoAUgCiAEBEhsKDmhlbGRvdXRfdG9rZW5zGAUgASgESAOIAQESDQoFc3RlcHMYBiABKAQSDgoGZXBvY2hzGAcgASgBEhMKC3Rva2Vuc19zZWVuGAggASgEEg8KB3NlY29uZHMYCSABKAESJAoHbGluZWFnZRgKIAEoCzITLmFpZm9yZ2UudjEuTGluZWFnZUINCgtfZmluYWxfbG9zc0IPCg1faGVsZG91dF9sb3NzQhUKE19oZWxkb3V0X3BlcnBsZXhpdHlCEQoPX2hlbGRvdXRfdG9rZW5zIoICCgdMaW5lYWdlEhIKCnJlcG9zaXRvcnkYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDmRhdGFzZXRfZGlnZXN0GAMgASgJEhIKCmJhc2VfbW9kZWwYBCABKAkSEAoIcmV2aXNpb24YBSABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBiABKAkSQgoQcGFja2FnZV92ZXJzaW9ucxgHIAMoCzIoLmFpZm9yZ2UudjEuTGluZWFnZS5QYWNrYWdlVmVyc2lvbnNFbnRyeRo2ChRQYWNrYWdlVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKCEludGVydmFsEgsKA2xvdxgBIAEoARIMCgRoaWdoGAIgASgBEhIKCmNvbmZpZGVuY2UYAyABKAESDwoHc2FtcGxlcxgEIAEoBCLWAQoORXZhbHVhdGVSZXN1bHQSDAoEbG9zcxgBIAEoARISCgpwZXJwbGV4aXR5GAIgASgBEhEKCWJhc2VfbG9zcxgDIAEoARIXCg9iYXNlX3BlcnBsZXhpdHkYBCABKAESDgoGdG9rZW5zGAUgASgEEhAKCGV4YW1wbGVzGAYgASgEEg4KBm1hcmdpbhgHIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYCCABKAsyFC5haWZvcmdlLnYxLkludGVydmFsEhUKDXJlcG9ydF9kaWdlc3QYCSABKAkiYwoMRXhwb3J0UmVzdWx0EhUKDWV4cG9ydF9kaWdlc3QYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSEQoJZ2d1Zl9zaXplGAMgASgEEhQKDHF1YW50aXphdGlvbhgEIAEoCSJ+CgxEZXBsb3lSZXN1bHQSDwoHdmVyc2lvbhgBIAEoCRINCgVhbGlhcxgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhMKC2dndWZfZGlnZXN0GAQgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAUgASgJEhAKCHByb21vdGVkGAYgASgIKpUBCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVNLX0tJTkRfRVhUUkFDVBABEhMKD1RBU0tfS0lORF9UUkFJThACEhYKElRBU0tfS0lORF9FVkFMVUFURRADEhQKEFRBU0tfS0lORF9FWFBPUlQQBBIUChBUQVNLX0tJTkRfREVQTE9ZEAUqcQoMUXVhbnRpemF0aW9uEhwKGFFVQU5USVpBVElPTl9VTlNQRUNJRklFRBAAEhUKEVFVQU5USVpBVElPTl9OT05FEAESFQoRUVVBTlRJWkFUSU9OXzhCSVQQAhIVChFRVUFOVElaQVRJT05fNEJJVBADYgZwcm90bzM");
+  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIp0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCSLSAQoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJQggKBnNvdXJjZSLMAwoPSHlwZXJwYXJhbWV0ZXJzEg4KBmVwb2NocxgBIAEoDRIVCg1sZWFybmluZ19yYXRlGAIgASgBEgwKBHJhbmsYAyABKA0SEQoJdXNlX3Bpc3NhGAQgASgIEgwKBHNlZWQYBSABKAQSFgoJbWF4X3N0ZXBzGAYgASgNSACIAQESFgoObWF4X3NlcV9sZW5ndGgYByABKA0SEgoKYmF0Y2hfc2l6ZRgIIAEoDRIdChVncmFkaWVudF9hY2N1bXVsYXRpb24YCSABKA0SEgoKbG9yYV9hbHBoYRgKIAEoARIUCgxsb3JhX2Ryb3BvdXQYCyABKAESFgoOdGFyZ2V0X21vZHVsZXMYDCADKAkSLgoMcXVhbnRpemF0aW9uGA0gASgOMhguYWlmb3JnZS52MS5RdWFudGl6YXRpb24SIwoWY2hlY2twb2ludF9ldmVyeV9zdGVwcxgOIAEoDUgBiAEBEiQKF2Vhcmx5X3N0b3BwaW5nX3BhdGllbmNlGA8gASgNSAKIAQFCDAoKX21heF9zdGVwc0IZChdfY2hlY2twb2ludF9ldmVyeV9zdGVwc0IaChhfZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UiSQoMRXZhbHVhdGVTcGVjEg4KBmpvYl9pZBgBIAEoCRIYChByZWZlcmVuY2Vfam9iX2lkGAIgASgJEg8KB2dlbmVyYWwYAyABKAgiNwoKRXhwb3J0U3BlYxIOCgZqb2JfaWQYASABKAkSGQoRZ2d1Zl9xdWFudGl6YXRpb24YAiABKAkiKwoKRGVwbG95U3BlYxIOCgZqb2JfaWQYASABKAkSDQoFYWxpYXMYAiABKAkinQMKBklucHV0cxIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIWCg5hZGFwdGVyX2RpZ2VzdBgCIAEoCRISCgpiYXNlX21vZGVsGAMgASgJEhAKCHJldmlzaW9uGAQgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAUgASgJEhMKC2dndWZfZGlnZXN0GAYgASgJEhUKDWV4cG9ydF9kaWdlc3QYByABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYCCABKAkSFwoPY2hlY2twb2ludF9zdGVwGAkgASgEEjQKD2h5cGVycGFyYW1ldGVycxgKIAEoCzIbLmFpZm9yZ2UudjEuSHlwZXJwYXJhbWV0ZXJzEg8KB3Byb2plY3QYCyABKAkSFgoObWV0cmljc19kaWdlc3QYDCABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgNIAEoCRIyCglyZWZlcmVuY2UYDiABKAsyGi5haWZvcmdlLnYxLlJlZmVyZW5jZU1vZGVsSACIAQFCDAoKX3JlZmVyZW5jZSKcAQoOUmVmZXJlbmNlTW9kZWwSDgoGam9iX2lkGAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgGIAEoCSL0AQoKVGFza1Jlc3VsdBIsCgdleHRyYWN0GAEgASgLMhkuYWlmb3JnZS52MS5FeHRyYWN0UmVzdWx0SAASKAoFdHJhaW4YAiABKAsyFy5haWZvcmdlLnYxLlRyYWluUmVzdWx0SAASLgoIZXZhbHVhdGUYAyABKAsyGi5haWZvcmdlLnYxLkV2YWx1YXRlUmVzdWx0SAASKgoGZXhwb3J0GAQgASgLMhguYWlmb3JnZS52MS5FeHBvcnRSZXN1bHRIABIqCgZkZXBsb3kYBSABKAsyGC5haWZvcmdlLnYxLkRlcGxveVJlc3VsdEgAQgYKBGtpbmQioAIKDUV4dHJhY3RSZXN1bHQSFgoOZGF0YXNldF9kaWdlc3QYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDnRyYWluX2V4YW1wbGVzGAMgASgEEhgKEGhlbGRvdXRfZXhhbXBsZXMYBCABKAQSDQoFZmlsZXMYBSABKAQSGQoMdHJhaW5fdG9rZW5zGAYgASgESACIAQESGwoOaGVsZG91dF90b2tlbnMYByABKARIAYgBARIVCg1yZXBvcnRfZGlnZXN0GAggASgJEhcKD3NlY3JldHNfZHJvcHBlZBgJIAEoBBIaChJkdXBsaWNhdGVzX2Ryb3BwZWQYCiABKARCDwoNX3RyYWluX3Rva2Vuc0IRCg9faGVsZG91dF90b2tlbnMizAIKC1RyYWluUmVzdWx0EhYKDmFkYXB0ZXJfZGlnZXN0GAEgASgJEhcKCmZpbmFsX2xvc3MYAiABKAFIAIgBARIZCgxoZWxkb3V0X2xvc3MYAyABKAFIAYgBARIfChJoZWxkb3V0X3BlcnBsZXhpdHkYBCABKAFIAogBARIbCg5oZWxkb3V0X3Rva2VucxgFIAEoBEgDiAEBEg0KBXN0ZXBzGAYgASgEEg4KBmVwb2NocxgHIAEoARITCgt0b2tlbnNfc2VlbhgIIAEoBBIPCgdzZWNvbmRzGAkgASgBEiQKB2xpbmVhZ2UYCiABKAsyEy5haWZvcmdlLnYxLkxpbmVhZ2VCDQoLX2ZpbmFsX2xvc3NCDwoNX2hlbGRvdXRfbG9zc0IVChNfaGVsZG91dF9wZXJwbGV4aXR5QhEKD19oZWxkb3V0X3Rva2VucyKCAgoHTGluZWFnZRISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIWCg5kYXRhc2V0X2RpZ2VzdBgDIAEoCRISCgpiYXNlX21vZGVsGAQgASgJEhAKCHJldmlzaW9uGAUgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAYgASgJEkIKEHBhY2thZ2VfdmVyc2lvbnMYByADKAsyKC5haWZvcmdlLnYxLkxpbmVhZ2UuUGFja2FnZVZlcnNpb25zRW50cnkaNgoUUGFja2FnZVZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJKCghJbnRlcnZhbBILCgNsb3cYASABKAESDAoEaGlnaBgCIAEoARISCgpjb25maWRlbmNlGAMgASgBEg8KB3NhbXBsZXMYBCABKAQi3gIKDkV2YWx1YXRlUmVzdWx0EgwKBGxvc3MYASABKAESEgoKcGVycGxleGl0eRgCIAEoARIRCgliYXNlX2xvc3MYAyABKAESFwoPYmFzZV9wZXJwbGV4aXR5GAQgASgBEg4KBnRva2VucxgFIAEoBBIQCghleGFtcGxlcxgGIAEoBBIOCgZtYXJnaW4YByABKAESLQoPbWFyZ2luX2ludGVydmFsGAggASgLMhQuYWlmb3JnZS52MS5JbnRlcnZhbBIVCg1yZXBvcnRfZGlnZXN0GAkgASgJEjcKCXJlZmVyZW5jZRgKIAEoCzIfLmFpZm9yZ2UudjEuUmVmZXJlbmNlRXZhbHVhdGlvbkgAiAEBEjMKB2dlbmVyYWwYCyABKAsyHS5haWZvcmdlLnYxLkdlbmVyYWxFdmFsdWF0aW9uSAGIAQFCDAoKX3JlZmVyZW5jZUIKCghfZ2VuZXJhbCKGAQoTUmVmZXJlbmNlRXZhbHVhdGlvbhIOCgZqb2JfaWQYASABKAkSDAoEbG9zcxgCIAEoARISCgpwZXJwbGV4aXR5GAMgASgBEg4KBm1hcmdpbhgEIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYBSABKAsyFC5haWZvcmdlLnYxLkludGVydmFsIpIBChFHZW5lcmFsRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRISCgpwZXJwbGV4aXR5GAMgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgEIAEoARIOCgZ0b2tlbnMYBSABKAQSEAoIZXhhbXBsZXMYBiABKAQSEAoIaW5jcmVhc2UYByABKAEiYwoMRXhwb3J0UmVzdWx0EhUKDWV4cG9ydF9kaWdlc3QYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSEQoJZ2d1Zl9zaXplGAMgASgEEhQKDHF1YW50aXphdGlvbhgEIAEoCSJ+CgxEZXBsb3lSZXN1bHQSDwoHdmVyc2lvbhgBIAEoCRINCgVhbGlhcxgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhMKC2dndWZfZGlnZXN0GAQgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAUgASgJEhAKCHByb21vdGVkGAYgASgIKpUBCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVNLX0tJTkRfRVhUUkFDVBABEhMKD1RBU0tfS0lORF9UUkFJThACEhYKElRBU0tfS0lORF9FVkFMVUFURRADEhQKEFRBU0tfS0lORF9FWFBPUlQQBBIUChBUQVNLX0tJTkRfREVQTE9ZEAUqcQoMUXVhbnRpemF0aW9uEhwKGFFVQU5USVpBVElPTl9VTlNQRUNJRklFRBAAEhUKEVFVQU5USVpBVElPTl9OT05FEAESFQoRUVVBTlRJWkFUSU9OXzhCSVQQAhIVChFRVUFOVElaQVRJT05fNEJJVBADKmIKDURhdGFzZXRSZWNpcGUSHgoaREFUQVNFVF9SRUNJUEVfVU5TUEVDSUZJRUQQABIYChREQVRBU0VUX1JFQ0lQRV9QTEFJThABEhcKE0RBVEFTRVRfUkVDSVBFX0ZVTEwQAmIGcHJvdG8z");
 
 /**
  * What to do. It never changes once the task is queued.
@@ -68,6 +68,8 @@ export const TaskSpecSchema: GenMessage<TaskSpec> = /*@__PURE__*/
  */
 export type ExtractSpec = Message<"aiforge.v1.ExtractSpec"> & {
   /**
+   * Absolute path of a local repository; empty where `url` is set.
+   *
    * @generated from field: string repository = 1;
    */
   repository: string;
@@ -81,6 +83,30 @@ export type ExtractSpec = Message<"aiforge.v1.ExtractSpec"> & {
    * @generated from field: uint64 seed = 3;
    */
   seed: bigint;
+
+  /**
+   * @generated from field: aiforge.v1.DatasetRecipe recipe = 4;
+   */
+  recipe: DatasetRecipe;
+
+  /**
+   * Whose tokenizer counts the tokens of the report; empty: they are not counted. The dataset does not depend on it.
+   *
+   * @generated from field: string base_model = 5;
+   */
+  baseModel: string;
+
+  /**
+   * @generated from field: string revision = 6;
+   */
+  revision: string;
+
+  /**
+   * Remote repository, https or ssh: the guardian keeps a mirror of it.
+   *
+   * @generated from field: string url = 7;
+   */
+  url: string;
 };
 
 /**
@@ -248,6 +274,20 @@ export type EvaluateSpec = Message<"aiforge.v1.EvaluateSpec"> & {
    * @generated from field: string job_id = 1;
    */
   jobId: string;
+
+  /**
+   * Job of the model that this one would replace: measured on the same held-out examples.
+   *
+   * @generated from field: string reference_job_id = 2;
+   */
+  referenceJobId: string;
+
+  /**
+   * Whether the general text set that comes with the project is measured too.
+   *
+   * @generated from field: bool general = 3;
+   */
+  general: boolean;
 };
 
 /**
@@ -379,6 +419,13 @@ export type Inputs = Message<"aiforge.v1.Inputs"> & {
    * @generated from field: string trained_base_model_digest = 13;
    */
   trainedBaseModelDigest: string;
+
+  /**
+   * Of the model that an evaluation compares with.
+   *
+   * @generated from field: optional aiforge.v1.ReferenceModel reference = 14;
+   */
+  reference?: ReferenceModel | undefined;
 };
 
 /**
@@ -387,6 +434,52 @@ export type Inputs = Message<"aiforge.v1.Inputs"> & {
  */
 export const InputsSchema: GenMessage<Inputs> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_task, 7);
+
+/**
+ * A finished training whose model is measured beside another one.
+ *
+ * @generated from message aiforge.v1.ReferenceModel
+ */
+export type ReferenceModel = Message<"aiforge.v1.ReferenceModel"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: string adapter_digest = 2;
+   */
+  adapterDigest: string;
+
+  /**
+   * @generated from field: string base_model = 3;
+   */
+  baseModel: string;
+
+  /**
+   * @generated from field: string revision = 4;
+   */
+  revision: string;
+
+  /**
+   * Tree of a base model that is made here.
+   *
+   * @generated from field: string base_model_digest = 5;
+   */
+  baseModelDigest: string;
+
+  /**
+   * @generated from field: string trained_base_model_digest = 6;
+   */
+  trainedBaseModelDigest: string;
+};
+
+/**
+ * Describes the message aiforge.v1.ReferenceModel.
+ * Use `create(ReferenceModelSchema)` to create a new message.
+ */
+export const ReferenceModelSchema: GenMessage<ReferenceModel> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 8);
 
 /**
  * What came out.
@@ -435,7 +528,7 @@ export type TaskResult = Message<"aiforge.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 8);
+  messageDesc(file_aiforge_v1_task, 9);
 
 /**
  * @generated from message aiforge.v1.ExtractResult
@@ -467,6 +560,39 @@ export type ExtractResult = Message<"aiforge.v1.ExtractResult"> & {
    * @generated from field: uint64 files = 5;
    */
   files: bigint;
+
+  /**
+   * By the base model's tokenizer; absent where it could not be had.
+   *
+   * @generated from field: optional uint64 train_tokens = 6;
+   */
+  trainTokens?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 heldout_tokens = 7;
+   */
+  heldoutTokens?: bigint | undefined;
+
+  /**
+   * Tree with report.md and report.json, token counts included.
+   *
+   * @generated from field: string report_digest = 8;
+   */
+  reportDigest: string;
+
+  /**
+   * Examples that were left out because they hold a secret.
+   *
+   * @generated from field: uint64 secrets_dropped = 9;
+   */
+  secretsDropped: bigint;
+
+  /**
+   * Files that were left out as copies or near copies of another.
+   *
+   * @generated from field: uint64 duplicates_dropped = 10;
+   */
+  duplicatesDropped: bigint;
 };
 
 /**
@@ -474,7 +600,7 @@ export type ExtractResult = Message<"aiforge.v1.ExtractResult"> & {
  * Use `create(ExtractResultSchema)` to create a new message.
  */
 export const ExtractResultSchema: GenMessage<ExtractResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 9);
+  messageDesc(file_aiforge_v1_task, 10);
 
 /**
  * @generated from message aiforge.v1.TrainResult
@@ -538,7 +664,7 @@ export type TrainResult = Message<"aiforge.v1.TrainResult"> & {
  * Use `create(TrainResultSchema)` to create a new message.
  */
 export const TrainResultSchema: GenMessage<TrainResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 10);
+  messageDesc(file_aiforge_v1_task, 11);
 
 /**
  * Everything that is needed to make the same model again.
@@ -587,7 +713,7 @@ export type Lineage = Message<"aiforge.v1.Lineage"> & {
  * Use `create(LineageSchema)` to create a new message.
  */
 export const LineageSchema: GenMessage<Lineage> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 11);
+  messageDesc(file_aiforge_v1_task, 12);
 
 /**
  * Bounds of a paired bootstrap over held-out examples.
@@ -621,7 +747,7 @@ export type Interval = Message<"aiforge.v1.Interval"> & {
  * Use `create(IntervalSchema)` to create a new message.
  */
 export const IntervalSchema: GenMessage<Interval> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 12);
+  messageDesc(file_aiforge_v1_task, 13);
 
 /**
  * @generated from message aiforge.v1.EvaluateResult
@@ -677,6 +803,16 @@ export type EvaluateResult = Message<"aiforge.v1.EvaluateResult"> & {
    * @generated from field: string report_digest = 9;
    */
   reportDigest: string;
+
+  /**
+   * @generated from field: optional aiforge.v1.ReferenceEvaluation reference = 10;
+   */
+  reference?: ReferenceEvaluation | undefined;
+
+  /**
+   * @generated from field: optional aiforge.v1.GeneralEvaluation general = 11;
+   */
+  general?: GeneralEvaluation | undefined;
 };
 
 /**
@@ -684,7 +820,102 @@ export type EvaluateResult = Message<"aiforge.v1.EvaluateResult"> & {
  * Use `create(EvaluateResultSchema)` to create a new message.
  */
 export const EvaluateResultSchema: GenMessage<EvaluateResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 13);
+  messageDesc(file_aiforge_v1_task, 14);
+
+/**
+ * The model that would be replaced, on the same held-out examples.
+ *
+ * @generated from message aiforge.v1.ReferenceEvaluation
+ */
+export type ReferenceEvaluation = Message<"aiforge.v1.ReferenceEvaluation"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: double loss = 2;
+   */
+  loss: number;
+
+  /**
+   * @generated from field: double perplexity = 3;
+   */
+  perplexity: number;
+
+  /**
+   * 1 - exp(d), d being the difference of the summed losses per token of the new model: above 0 where the new model is
+   * better. With equal tokenizers this is 1 - perplexity / reference perplexity.
+   *
+   * @generated from field: double margin = 4;
+   */
+  margin: number;
+
+  /**
+   * @generated from field: aiforge.v1.Interval margin_interval = 5;
+   */
+  marginInterval?: Interval | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.ReferenceEvaluation.
+ * Use `create(ReferenceEvaluationSchema)` to create a new message.
+ */
+export const ReferenceEvaluationSchema: GenMessage<ReferenceEvaluation> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 15);
+
+/**
+ * A fixed text set: what the model could do before it was tuned.
+ *
+ * @generated from message aiforge.v1.GeneralEvaluation
+ */
+export type GeneralEvaluation = Message<"aiforge.v1.GeneralEvaluation"> & {
+  /**
+   * Name and SHA-256 of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * @generated from field: double perplexity = 3;
+   */
+  perplexity: number;
+
+  /**
+   * @generated from field: double base_perplexity = 4;
+   */
+  basePerplexity: number;
+
+  /**
+   * @generated from field: uint64 tokens = 5;
+   */
+  tokens: bigint;
+
+  /**
+   * @generated from field: uint64 examples = 6;
+   */
+  examples: bigint;
+
+  /**
+   * perplexity / base_perplexity - 1: above 0 where ability was lost.
+   *
+   * @generated from field: double increase = 7;
+   */
+  increase: number;
+};
+
+/**
+ * Describes the message aiforge.v1.GeneralEvaluation.
+ * Use `create(GeneralEvaluationSchema)` to create a new message.
+ */
+export const GeneralEvaluationSchema: GenMessage<GeneralEvaluation> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 16);
 
 /**
  * @generated from message aiforge.v1.ExportResult
@@ -718,7 +949,7 @@ export type ExportResult = Message<"aiforge.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 14);
+  messageDesc(file_aiforge_v1_task, 17);
 
 /**
  * @generated from message aiforge.v1.DeployResult
@@ -766,7 +997,7 @@ export type DeployResult = Message<"aiforge.v1.DeployResult"> & {
  * Use `create(DeployResultSchema)` to create a new message.
  */
 export const DeployResultSchema: GenMessage<DeployResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 15);
+  messageDesc(file_aiforge_v1_task, 18);
 
 /**
  * A task is the only thing that workers run.
@@ -857,4 +1088,45 @@ export type Quantization = (typeof Quantization)[keyof typeof Quantization] | Un
  */
 export const QuantizationSchema: GenEnum<Quantization> = /*@__PURE__*/
   enumDesc(file_aiforge_v1_task, 1);
+
+/**
+ * How a repository's files become examples.
+ *
+ * @generated from enum aiforge.v1.DatasetRecipe
+ */
+export const DatasetRecipe = {
+  /**
+   * What is taken where nobody says otherwise: full.
+   *
+   * @generated from enum value: DATASET_RECIPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Every text file cut into completions; functions found by their lines.
+   *
+   * @generated from enum value: DATASET_RECIPE_PLAIN = 1;
+   */
+  PLAIN: 1,
+
+  /**
+   * Definitions by parsers, several kinds of examples, duplicates and secrets left out.
+   *
+   * @generated from enum value: DATASET_RECIPE_FULL = 2;
+   */
+  FULL: 2,
+} as const;
+
+/**
+ * How a repository's files become examples.
+ *
+ * @generated from enum aiforge.v1.DatasetRecipe
+ */
+export type DatasetRecipe = (typeof DatasetRecipe)[keyof typeof DatasetRecipe] | UnknownEnum;
+
+/**
+ * Describes the enum aiforge.v1.DatasetRecipe.
+ */
+export const DatasetRecipeSchema: GenEnum<DatasetRecipe> = /*@__PURE__*/
+  enumDesc(file_aiforge_v1_task, 2);
 
