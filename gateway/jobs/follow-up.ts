@@ -5,7 +5,7 @@ import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../core/gen/aiforge/
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { maxAttempts } from './defaults.ts';
+import { maxAttempts } from '../../core/training/defaults.ts';
 import { findJob } from './query.ts';
 
 /** The job, when its training is completed. @throws ForgeError not_found, wrong_state */

@@ -5,7 +5,14 @@ import { ResolveRequestSchema, ResolveResponseSchema } from '../../core/gen/aifo
 
 const timeoutMs = 2_000;
 
-export type Resolve = (project: { projectName: string; projectPath: string }) => Promise<{ repository: string; commit: string }>;
+/** What to make a dataset of: a repository (or the URL of a remote one) at a commit. */
+export interface ResolvedSource {
+  repository: string;
+  url: string;
+  commit: string;
+}
+
+export type Resolve = (project: { projectName: string; projectPath: string; ref: string }) => Promise<ResolvedSource>;
 
 /**
  * Asks the guardian, which has the repositories, what is meant, and pins the commit.
@@ -24,6 +31,6 @@ export function createResolve(connection: NatsConnection): Resolve {
       const code = (errorCodes as readonly string[]).includes(answer.errorCode) ? (answer.errorCode as ErrorCode) : 'internal';
       throw new ForgeError(code, answer.errorMessage, { field: answer.errorField || undefined });
     }
-    return { repository: answer.repository, commit: answer.commit };
+    return { repository: answer.repository, url: answer.url, commit: answer.commit };
   };
 }

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/guardian.proto.
  */
 export const file_aiforge_v1_guardian: GenFile = /*@__PURE__*/
-  fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIkkKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkSCwoDcmVmGAMgASgJIoIBCg9SZXNvbHZlUmVzcG9uc2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEhMKC2Vycm9yX2ZpZWxkGAUgASgJEgsKA3VybBgGIAEoCSIzCgxHdWFyZGlhbkNhbGwSDwoHcmVxdWVzdBgBIAEoDBISCgpjb21tYW5kX2lkGAIgASgJInMKDUd1YXJkaWFuUmVwbHkSEAoIcmVzcG9uc2UYASABKAwSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhMKC2Vycm9yX2ZpZWxkGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEYgZwcm90bzM");
+  fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIkkKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkSCwoDcmVmGAMgASgJIoIBCg9SZXNvbHZlUmVzcG9uc2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEhMKC2Vycm9yX2ZpZWxkGAUgASgJEgsKA3VybBgGIAEoCSI7CgxHdWFyZGlhbkNhbGwSDwoHcmVxdWVzdBgBIAEoDBIaChJpZGVtcG90ZW5jeV9zaGEyNTYYAiABKAwihAEKDUd1YXJkaWFuUmVwbHkSEAoIcmVzcG9uc2UYASABKAwSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhMKC2Vycm9yX2ZpZWxkGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEEg8KB3dvcmtpbmcYBiABKAgiKQoRTm90aWNlUHVzaFJlcXVlc3QSFAoMcHJvamVjdF9uYW1lGAEgASgJIhQKEk5vdGljZVB1c2hSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Asked by the gateway over NATS request/reply on `guardian.resolve`: which repository and commit is meant.
@@ -103,11 +103,11 @@ export type GuardianCall = Message<"aiforge.v1.GuardianCall"> & {
   request: Uint8Array;
 
   /**
-   * Sent again with the same id, it does nothing a second time.
+   * SHA-256 of caller and Idempotency-Key; empty where the client sent none.
    *
-   * @generated from field: string command_id = 2;
+   * @generated from field: bytes idempotency_sha256 = 2;
    */
-  commandId: string;
+  idempotencySha256: Uint8Array;
 };
 
 /**
@@ -147,6 +147,13 @@ export type GuardianReply = Message<"aiforge.v1.GuardianReply"> & {
    * @generated from field: uint64 sequence = 5;
    */
   sequence: bigint;
+
+  /**
+   * Not the answer yet: the guardian is there, and reads the repository.
+   *
+   * @generated from field: bool working = 6;
+   */
+  working: boolean;
 };
 
 /**
@@ -155,4 +162,36 @@ export type GuardianReply = Message<"aiforge.v1.GuardianReply"> & {
  */
 export const GuardianReplySchema: GenMessage<GuardianReply> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_guardian, 3);
+
+/**
+ * A push was announced: the project is looked at now.
+ *
+ * @generated from message aiforge.v1.NoticePushRequest
+ */
+export type NoticePushRequest = Message<"aiforge.v1.NoticePushRequest"> & {
+  /**
+   * @generated from field: string project_name = 1;
+   */
+  projectName: string;
+};
+
+/**
+ * Describes the message aiforge.v1.NoticePushRequest.
+ * Use `create(NoticePushRequestSchema)` to create a new message.
+ */
+export const NoticePushRequestSchema: GenMessage<NoticePushRequest> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_guardian, 4);
+
+/**
+ * @generated from message aiforge.v1.NoticePushResponse
+ */
+export type NoticePushResponse = Message<"aiforge.v1.NoticePushResponse"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.NoticePushResponse.
+ * Use `create(NoticePushResponseSchema)` to create a new message.
+ */
+export const NoticePushResponseSchema: GenMessage<NoticePushResponse> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_guardian, 5);
 

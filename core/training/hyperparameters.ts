@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { ForgeError, invalid } from '../../core/errors.ts';
-import type { CreateFineTuneRequest } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { HyperparametersSchema, Quantization, type Hyperparameters } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { ForgeError, invalid } from '../errors.ts';
+import type { CreateFineTuneRequest } from '../gen/aiforge/v1/job_pb.ts';
+import { HyperparametersSchema, Quantization, type Hyperparameters } from '../gen/aiforge/v1/task_pb.ts';
 import { defaults } from './defaults.ts';
 
 /** GGUF file types that can be asked for: llama.cpp's names. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { invalid } from '../../core/errors.ts';
+import { invalid } from '../errors.ts';
 
-/** `job_YYYYMMDD_HHMMSS` of a time, UTC. */
-export function jobIdAt(time: number): string {
+/** `job_YYYYMMDD_HHMMSS` of a time, UTC; `agent_...` for pipelines, `dataset_...` for datasets. */
+export function jobIdAt(time: number, prefix: 'job' | 'agent' | 'dataset' = 'job'): string {
   const digits = new Date(time).toISOString().replace(/\D/g, '');
-  return `job_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
+  return `${prefix}_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
 }
 
 /** For an id that is taken: 40 random bits more, not a search for a free one. */
@@ -16,10 +16,10 @@ export function withSuffix(jobId: string): string {
  * Names become parts of subjects, of model names and of paths.
  * @throws ForgeError invalid_argument
  */
-export function checkProjectName(name: string): string {
-  if (name === '') throw invalid('project_name', 'is required: letters, digits, ".", "_" and "-"');
+export function checkProjectName(name: string, field = 'project_name'): string {
+  if (name === '') throw invalid(field, 'is required: letters, digits, ".", "_" and "-"');
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) || name.includes('..')) {
-    throw invalid('project_name', 'must begin with a letter or digit, hold only letters, digits, ".", "_" and "-", no "..", and at most 64 characters');
+    throw invalid(field, 'must begin with a letter or digit, hold only letters, digits, ".", "_" and "-", no "..", and at most 64 characters');
   }
   return name;
 }

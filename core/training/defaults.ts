@@ -1,4 +1,4 @@
-import { Quantization } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { Quantization } from '../gen/aiforge/v1/task_pb.ts';
 
 /** What a request need not say: the API reference's example, and what goes with it. */
 export const defaults = Object.freeze({
