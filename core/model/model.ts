@@ -16,6 +16,8 @@ export interface ModelState {
   versions: readonly ModelVersion[];
   /** Job whose version the alias points to. */
   target: string | undefined;
+  /** Jobs that the alias pointed to, the present one last: what there is to go back to. */
+  history: readonly string[];
   movedAt: number;
   /** The deploy that was asked for last: only this one may move the alias. */
   requested: { jobId: string; taskId: string } | undefined;
@@ -24,11 +26,13 @@ export interface ModelState {
 export type ModelCommand =
   | { type: 'request-deploy'; jobId: string; taskId: string }
   | { type: 'create-version'; jobId: string; ggufDigest: string; backend: string; backendDigest: string }
-  | { type: 'promote'; jobId: string; taskId: string };
+  | { type: 'promote'; jobId: string; taskId: string }
+  /** Back to the version before, whatever deploy is under way. */
+  | { type: 'rollback'; requestId: string };
 
 export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
   name: 'model',
-  initialState: Object.freeze({ versions: [], target: undefined, movedAt: 0, requested: undefined }),
+  initialState: Object.freeze({ versions: [], target: undefined, history: [], movedAt: 0, requested: undefined }),
 
   decide(command, state) {
     switch (command.type) {
@@ -45,6 +49,11 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
         if (state.requested?.taskId !== command.taskId || state.target === command.jobId) return [];
         if (!state.versions.some((version) => version.jobId === command.jobId)) throw new ForgeError('wrong_state', `job ${command.jobId} has no version to promote`);
         return [event('aliasMoved', { jobId: command.jobId })];
+      case 'rollback': {
+        const previous = state.history.at(-2);
+        if (previous === undefined) throw new ForgeError('wrong_state', 'name: there is no version before the one that is served', { field: 'name' });
+        return [event('deployRequested', { jobId: previous, taskId: `rollback:${command.requestId}` }), event('aliasMoved', { jobId: previous, rollback: true })];
+      }
       default:
         return assertNever(command, 'command');
     }
@@ -57,7 +66,10 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
       const others = state.versions.filter((version) => version.jobId !== jobId);
       return { ...state, versions: [...others, { jobId, ggufDigest, backend, backendDigest, createdAt: time }] };
     }
-    if (kind.case === 'aliasMoved') return { ...state, target: kind.value.jobId, movedAt: time };
+    if (kind.case === 'aliasMoved') {
+      const { jobId, rollback } = kind.value;
+      return { ...state, target: jobId, movedAt: time, history: rollback ? state.history.slice(0, -1) : [...state.history, jobId] };
+    }
     return state;
   },
 
@@ -65,6 +77,7 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
     if (kind.case === 'deployRequested' || kind.case === 'versionCreated') return undefined;
     if (kind.case !== 'aliasMoved') return `${kind.case} does not belong to a model`;
     const { jobId } = kind.value;
+    if (kind.value.rollback && state.history.at(-2) !== jobId) return `the alias went back to ${jobId}, where it was not before`;
     return state.versions.some((version) => version.jobId === jobId) ? undefined : `the alias moved to ${jobId}, which has no version`;
   },
 };

@@ -10,7 +10,8 @@ export type TaskCommand =
   | { type: 'pause' }
   | { type: 'resume' }
   | { type: 'cancel'; reason: string }
-  | { type: 'retry' }
+  /** @param requestId a repeat of it changes nothing; empty: none */
+  | { type: 'retry'; requestId: string }
   /** The task this one waits for failed or was cancelled. */
   | { type: 'abandon'; outcome: 'failed' | 'cancelled'; code: string; reason: string };
 

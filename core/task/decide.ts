@@ -33,8 +33,9 @@ export function decide(command: TaskCommand, state: TaskState): Event[] {
     case 'cancel':
       return cancel(state, command.reason);
     case 'retry':
+      if (command.requestId !== '' && state.retriedFor === command.requestId) return [];
       if (state.status !== 'failed') throw wrongState(state, 'retried', 'only a failed task can be');
-      return [event('taskRetried', {})];
+      return [event('taskRetried', { requestId: command.requestId })];
     case 'abandon':
       if (state.status !== 'queued' && state.status !== 'paused') return [];
       return [command.outcome === 'cancelled' ? event('taskCancelled', { reason: command.reason }) : event('taskFailed', { code: command.code, reason: command.reason })];

@@ -27,6 +27,7 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
       failures: 0,
       failedAt: 0,
       startedAt: 0,
+      retriedFor: '',
       checkpoint: undefined,
       totalSteps: undefined,
     };
@@ -62,7 +63,7 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'taskResumed':
       return { ...facts, status: 'queued' };
     case 'taskRetried':
-      return { ...facts, status: 'queued', failures: 0 };
+      return { ...facts, status: 'queued', failures: 0, retriedFor: kind.value.requestId };
     case 'taskCompleted':
       return { ...facts, status: 'completed', result: kind.value.result! };
     case 'taskFailed':
@@ -122,6 +123,6 @@ function asRunning(task: Task): Extract<Task, { status: 'running' }> {
 }
 
 function withoutStatus(task: Task): TaskFacts {
-  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, checkpoint, totalSteps } = task;
-  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, checkpoint, totalSteps };
+  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, checkpoint, totalSteps } = task;
+  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, checkpoint, totalSteps };
 }

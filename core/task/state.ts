@@ -54,6 +54,8 @@ export interface TaskFacts {
   failedAt: number;
   /** When the last attempt started; 0 for never. Unix milliseconds. */
   startedAt: number;
+  /** Request that had it tried again last; empty for none. */
+  retriedFor: string;
   checkpoint: Checkpoint | undefined;
   totalSteps: number | undefined;
 }

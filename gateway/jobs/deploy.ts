@@ -37,7 +37,7 @@ export async function deploy(deps: DeployDeps, jobId: string, signal: AbortSigna
   const taskId = nextDeploy(ledger, jobId);
   // The request comes first: a task that ran without one would not move the alias.
   await ledger.execute(modelAggregate, job.project, { type: 'request-deploy', jobId, taskId }, { commandId: randomUUID(), actor: 'client', time: Date.now() });
-  await ensureTask(ledger, taskId, job.project, deploySpec(jobId, alias), exportId);
+  await ensureTask(ledger, taskId, job.project, deploySpec(jobId, alias), { after: exportId });
   const deployed = expectCompleted(await awaitTask(ledger, taskId, waitMs, signal), 'the deployment');
   // What the task did to the alias must be seen by who asks next.
   await ledger.catchUp(signal);

@@ -17,16 +17,20 @@ export async function completedJob(ledger: Ledger, jobId: string, verb: string):
   throw new ForgeError('wrong_state', `job_id: ${jobId} is ${fresh.status} and can't be ${verb}: its training must be completed first`, { field: 'job_id' });
 }
 
-/** Makes the task under its derived id when it is missing, and has a failed one tried again. */
-export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, after = ''): Promise<void> {
-  const meta = () => ({ commandId: randomUUID(), actor: 'client', time: Date.now() });
+/**
+ * Makes the task under its derived id when it is missing, and has a failed one tried again.
+ * @param options `after`: task that must be completed first; `requestId`: of a pipeline, which has a failed task tried
+ *   again once, however often it is sent
+ */
+export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, { after = '', requestId = '', actor = 'client' } = {}): Promise<void> {
+  const meta = () => ({ commandId: randomUUID(), actor, time: Date.now() });
   try {
     const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: kindOf(spec), project, spec, after, maxAttempts }, meta());
     await ledger.waitFor(version);
   } catch (error) {
     if (!isForgeError(error, 'already_exists')) throw error;
     if ((await ledger.refresh(taskAggregate, id)).state.status !== 'failed') return;
-    const { version } = await ledger.execute(taskAggregate, id, { type: 'retry' }, meta()).catch((race: unknown) => {
+    const { version } = await ledger.execute(taskAggregate, id, { type: 'retry', requestId }, meta()).catch((race: unknown) => {
       if (isForgeError(race, 'wrong_state')) return { version: 0 };
       throw race;
     });
@@ -48,6 +52,8 @@ export function deploySpec(jobId: string, alias: string): TaskSpec {
 
 function kindOf({ kind }: TaskSpec): TaskKind {
   switch (kind.case) {
+    case 'extract':
+      return TaskKind.EXTRACT;
     case 'evaluate':
       return TaskKind.EVALUATE;
     case 'export':

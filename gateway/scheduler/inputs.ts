@@ -1,6 +1,7 @@
+import { create } from '@bufbuild/protobuf';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
 import { ForgeError } from '../../core/errors.ts';
-import type { Inputs, TaskResult, TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { ReferenceModelSchema, type Inputs, type TaskResult, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { Task } from '../../core/task/state.ts';
@@ -12,9 +13,9 @@ export function inputsOf(task: Task, ledger: Ledger): InputsInit {
   const { kind } = task.spec;
   switch (kind.case) {
     case 'train':
-      return { ...trainInputs(task.id, kind.value, ledger), project: task.project, ...checkpointInputs(task) };
+      return { ...trainInputs(task, kind.value, ledger), project: task.project, ...checkpointInputs(task) };
     case 'evaluate':
-      return { ...finishedTraining(kind.value.jobId, ledger), project: task.project };
+      return { ...finishedTraining(kind.value.jobId, ledger), project: task.project, ...referenceInputs(kind.value.referenceJobId, ledger) };
     case 'export':
       return { ...finishedTraining(kind.value.jobId, ledger), project: task.project };
     case 'deploy': {
@@ -26,8 +27,8 @@ export function inputsOf(task: Task, ledger: Ledger): InputsInit {
   }
 }
 
-function trainInputs(jobId: string, spec: TrainSpec, ledger: Ledger): InputsInit {
-  const datasetDigest = spec.source.case === 'datasetDigest' ? spec.source.value : resultOf(`${jobId}.extract`, 'extract', ledger).datasetDigest;
+function trainInputs(job: Task, spec: TrainSpec, ledger: Ledger): InputsInit {
+  const datasetDigest = spec.source.case === 'datasetDigest' ? spec.source.value : resultOf(job.after, 'extract', ledger).datasetDigest;
   const base = ledger.head(baseModelAggregate, spec.baseModel).state;
   return {
     datasetDigest,
@@ -44,7 +45,14 @@ function finishedTraining(jobId: string, ledger: Ledger): InputsInit {
   const trained = resultOf(jobId, 'train', ledger);
   const spec = job.spec.kind.value;
   // A branch may have moved since: base and adapter belong together by the commit that was trained on.
-  return { ...trainInputs(jobId, spec, ledger), revision: trained.lineage?.revision || spec.revision, adapterDigest: trained.adapterDigest, trainedBaseModelDigest: trained.lineage?.baseModelDigest ?? '' };
+  return { ...trainInputs(job, spec, ledger), revision: trained.lineage?.revision || spec.revision, adapterDigest: trained.adapterDigest, trainedBaseModelDigest: trained.lineage?.baseModelDigest ?? '' };
+}
+
+/** The model that a new one would replace, as its own training left it. */
+function referenceInputs(jobId: string, ledger: Ledger): InputsInit {
+  if (jobId === '') return {};
+  const { adapterDigest = '', baseModel = '', revision = '', baseModelDigest = '', trainedBaseModelDigest = '' } = finishedTraining(jobId, ledger);
+  return { reference: create(ReferenceModelSchema, { jobId, adapterDigest, baseModel, revision, baseModelDigest, trainedBaseModelDigest }) };
 }
 
 function checkpointInputs(task: Task): InputsInit {

@@ -20,7 +20,7 @@ const commands: Record<TaskCommandType, TaskCommand> = {
   pause: { type: 'pause' },
   resume: { type: 'resume' },
   cancel: { type: 'cancel', reason: 'asked' },
-  retry: { type: 'retry' },
+  retry: { type: 'retry', requestId: '' },
   abandon: { type: 'abandon', outcome: 'failed', code: 'c', reason: 'r' },
 };
 
