@@ -25,6 +25,15 @@ export interface Config {
   threads: number;
   /** Seconds that `ai-forge/starter` is pre-trained, once for a fleet. */
   starterSeconds: number;
+  /** How often watched projects are looked at. */
+  watchMs: number;
+  /** How long a repository must have stood still before it is decided on. */
+  debounceMs: number;
+  /** Of webhooks that announce pushes; empty: they are refused. Never logged. */
+  webhookSecret: string;
+  /** A mirror of a remote repository may be so large, and take so long to fetch. */
+  mirrorMaxBytes: number;
+  mirrorTimeoutMs: number;
   /** A fault hook for tests: `<point>:<nth time>`, at which the process kills itself. */
   fault: string;
 }
@@ -52,6 +61,11 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_WAIT_MS', default: '600000', help: 'how long deploy and validate wait before they answer 202' },
   { key: 'FORGE_THREADS', default: '0', help: 'threads of the trainer on CPU (0: all cores)' },
   { key: 'FORGE_STARTER_SECONDS', default: '60', help: 'seconds that `ai-forge/starter` is pre-trained, once for a data directory' },
+  { key: 'FORGE_WATCH_MS', default: '60000', help: 'time between two looks at a watched project' },
+  { key: 'FORGE_DEBOUNCE_MS', default: '10000', help: 'how long a repository must stand still before it is decided on' },
+  { key: 'FORGE_WEBHOOK_SECRET', default: '', help: 'secret of the webhooks that announce pushes; without one they are refused' },
+  { key: 'FORGE_MIRROR_MAX_BYTES', default: '2147483648', help: 'largest remote repository that is mirrored' },
+  { key: 'FORGE_MIRROR_TIMEOUT_MS', default: '600000', help: 'how long fetching a remote repository may take' },
 ];
 
 /** Keys that belong to the tests and to processes inside; accepted, and not settings of users. */
@@ -75,6 +89,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     const raw = text(key);
     const value = /^\d+$/.test(raw) ? Number(raw) : NaN;
     if (!(value >= min && value <= max)) problems.push(`${key}: must be a whole number from ${min} to ${max}, not "${raw}"`);
+    return value;
+  };
+  const secret = (key: string): string => {
+    const value = text(key);
+    if (value !== '' && value.length < 16) problems.push(`${key}: must have at least 16 characters`);
     return value;
   };
   const path = (raw: string): string => (isAbsolute(raw) ? raw : resolve(cwd, raw));
@@ -110,6 +129,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     waitMs: integer('FORGE_WAIT_MS', 10, 3_600_000),
     threads: integer('FORGE_THREADS', 0, 1024) || cpus().length,
     starterSeconds: integer('FORGE_STARTER_SECONDS', 1, 86_400),
+    watchMs: integer('FORGE_WATCH_MS', 50, 86_400_000),
+    debounceMs: integer('FORGE_DEBOUNCE_MS', 0, 3_600_000),
+    webhookSecret: secret('FORGE_WEBHOOK_SECRET'),
+    mirrorMaxBytes: integer('FORGE_MIRROR_MAX_BYTES', 1 << 20, 2 ** 50),
+    mirrorTimeoutMs: integer('FORGE_MIRROR_TIMEOUT_MS', 1_000, 86_400_000),
     fault: env['FORGE_FAULT'] ?? '',
   };
   if (problems.length > 0) throw new ForgeError('invalid_argument', `Settings are wrong:\n  ${problems.join('\n  ')}`);
@@ -125,6 +149,7 @@ export function dataPaths(dataDir: string) {
     jobs: join(dataDir, 'jobs'),
     spool: join(dataDir, 'spool'),
     work: join(dataDir, 'work'),
+    mirrors: join(dataDir, 'mirrors'),
   } as const;
 }
 

@@ -4,18 +4,26 @@ import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
+import { DatasetService } from '../core/gen/aiforge/v1/dataset_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
 import { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
+import { ProjectService } from '../core/gen/aiforge/v1/project_pb.ts';
+import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
 import { reservationAggregate } from '../core/idempotency/reservation.ts';
 import type { Logger } from '../core/logger.ts';
 import { modelAggregate } from '../core/model/model.ts';
+import { pipelineAggregate } from '../core/pipeline/pipeline.ts';
+import { projectAggregate } from '../core/project/project.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
 import { taskAggregate } from '../core/task/task.ts';
+import { createDatasetService } from './datasets/service.ts';
 import { createDeployer } from './deployer.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
+import { createForward } from './forward.ts';
+import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
 import { createInference } from './inference/create-inference.ts';
 import { createOllamaBackend } from './inference/ollama.ts';
@@ -25,9 +33,13 @@ import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createModelDirectory } from './models.ts';
 import { createOpenAiLane } from './openai/lane.ts';
+import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
+import { createProjectService } from './projects/service.ts';
+import { createRetrainService } from './retrain/service.ts';
 import { createFollowUps } from './scheduler/followups.ts';
 import { createUpstreamDirectory } from './upstream-models.ts';
+import { createWebhook } from './webhook/handler.ts';
 import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
 import { serveWorkers } from './workers/serve.ts';
@@ -50,7 +62,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const paths = dataPaths(config.dataDir);
       const store = await createJetStreamStore(connection);
       const telemetry = await createTelemetryStream(connection);
-      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate] as never, logger });
+      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as never, logger });
       stops.push(() => ledger.stop());
       await ledger.start();
       const metrics = new NewestMetrics(telemetry, logger);
@@ -70,6 +82,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const roster = new Roster();
       const workers = serveWorkers({ connection, ledger, blobs, roster, config, logger });
       stops.push(() => workers.stop());
+      const steps = serveSteps({ connection, ledger, logger });
+      stops.push(() => steps.stop());
       const followUps = createFollowUps({ ledger, logger });
       stops.push(() => followUps.stop());
       followUps.start();
@@ -78,12 +92,23 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const health = createHealthService({ connection, backend, roster, ollamaAvailable: (signal) => ollama.available(signal) });
       const feeds = createFeeds({ ledger, store, telemetry, logger });
-      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve: createResolve(connection), jobsDir: paths.jobs, waitMs: config.waitMs });
+      const guardian = createGuardianClient(connection);
+      const forward = createForward(guardian, ledger);
+      const resolve = createResolve(guardian);
+      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
+      const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
       const lane = createOpenAiLane({ backend: () => backend, models, logger });
-      const training = createTrainingSocket({ watch: jobs.watchJob, logger });
+      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const port = createPort({
-        routes: [route(HealthService, health), route(JobService, jobs), route(InferenceService, createInferenceService({ backend: () => backend, models }))],
-        raw: [lane.handle],
+        routes: [
+          route(HealthService, health),
+          route(JobService, jobs),
+          route(InferenceService, createInferenceService({ backend: () => backend, models })),
+          route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
+          route(ProjectService, createProjectService({ ledger, backend, forward, jobsDir: paths.jobs })),
+          route(RetrainService, retrain),
+        ],
+        raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,

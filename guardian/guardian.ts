@@ -1,13 +1,37 @@
 import { hostname, totalmem, cpus } from 'node:os';
+import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { baseModelAggregate } from '../core/base-model/base-model.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { dataPaths, type Config } from '../core/config.ts';
+import { NoticePushRequestSchema, NoticePushResponseSchema } from '../core/gen/aiforge/v1/guardian_pb.ts';
+import { ProjectService } from '../core/gen/aiforge/v1/project_pb.ts';
+import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
 import { TaskKind } from '../core/gen/aiforge/v1/task_pb.ts';
 import type { Logger } from '../core/logger.ts';
+import { modelAggregate } from '../core/model/model.ts';
+import { pipelineAggregate } from '../core/pipeline/pipeline.ts';
+import { projectAggregate } from '../core/project/project.ts';
+import { createJetStreamStore } from '../core/store/jetstream-store.ts';
+import { Ledger } from '../core/store/ledger.ts';
+import { taskAggregate } from '../core/task/task.ts';
+import type { TaskRunner } from '../core/worker/task-runner.ts';
 import { createWorker } from '../core/worker/worker.ts';
-import { answerResolve } from './answer.ts';
+import { answerCalls, call } from './calls.ts';
 import { createExtractRunner } from './extract.ts';
-import { resolveTimeoutMs } from './resolve.ts';
+import { createMirrors } from './git/mirror.ts';
+import { createDriver } from './pipeline/driver.ts';
+import { judge } from './pipeline/gate-report.ts';
+import { validateData } from './pipeline/validate-data.ts';
+import { deleteProject } from './projects/delete.ts';
+import { registerProject } from './projects/register.ts';
+import { createSweeper } from './projects/sweeper.ts';
+import { resolveCall } from './resolve-call.ts';
+import { controlPipeline, type ControlVerb } from './retrain/control.ts';
+import type { LookDeps } from './retrain/look.ts';
+import { monitorProject } from './retrain/monitor-call.ts';
+import { retrain } from './retrain/retrain.ts';
+import { createDaemon } from './watch/daemon.ts';
 
 export const guardianId = 'guardian';
 
@@ -17,39 +41,88 @@ export interface Guardian {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** Puts the guardian together: it answers which commit a project is at, and runs `extract` tasks. */
-export function createGuardian({ config, nats, logger }: { config: Readonly<Config>; nats: NatsConnection; logger: Logger }): Guardian {
+export interface GuardianDeps {
+  config: Readonly<Config>;
+  nats: NatsConnection;
+  logger: Logger;
+  /** Instead of the one that makes datasets, for tests of what follows a bad one. */
+  extract?: (own: TaskRunner) => TaskRunner;
+}
+
+/** Puts the guardian together: it watches, decides, drives pipelines, and makes datasets. All it knows is events. */
+export function createGuardian({ config, nats, logger, extract = (own) => own }: GuardianDeps): Guardian {
   const paths = dataPaths(config.dataDir);
-  const worker = createWorker({
-    nats,
-    logger,
-    workerId: guardianId,
-    info: {
-      host: hostname(),
-      cpus: cpus().length,
-      memoryBytes: BigInt(totalmem()),
-      slots: [{ name: 'extract', kinds: [TaskKind.EXTRACT] }],
-      versions: { node: process.version },
-    },
-    runners: { [TaskKind.EXTRACT]: createExtractRunner({ blobs: createFileBlobStore(paths.blobs), projectRoots: config.projectRoots }) },
-    dirs: { spool: paths.spool, work: paths.work },
-    settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
-  });
-  let stopAnswers = async (): Promise<void> => {};
+  const blobs = createFileBlobStore(paths.blobs);
+  const mirrors = createMirrors({ directory: paths.mirrors, maxBytes: config.mirrorMaxBytes, timeoutMs: config.mirrorTimeoutMs, logger });
+  const stops: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
+
+  async function start(): Promise<void> {
+    const store = await createJetStreamStore(nats);
+    const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as never, logger });
+    stops.push(() => ledger.stop());
+    await ledger.start();
+    const deps: LookDeps = { ledger, mirrors, projectRoots: config.projectRoots };
+
+    const daemon = createDaemon({ ...deps, config, logger });
+    stops.push(() => daemon.stop());
+    const driver = createDriver({
+      ledger, nats, logger,
+      validate: (request) => validateData(request, blobs),
+      gate: (pipeline) => judge(pipeline, blobs, join(paths.work, 'guardian')),
+      onEnded: (project) => daemon.notice(project, 'ended'),
+    });
+    stops.push(() => driver.stop());
+    const sweeper = createSweeper({ ledger, store, blobs, logger });
+    stops.push(() => sweeper.stop());
+
+    const control = (verb: ControlVerb) => ({ jobId }: { jobId: string }) => controlPipeline(ledger, jobId, verb);
+    const { method: retraining } = RetrainService;
+    const { method: projects } = ProjectService;
+    const calls = [
+      resolveCall(deps),
+      call(retraining.retrain, (request, context) => retrain(request, context.idempotencySha256, deps, context.signal)),
+      call(retraining.monitorRetrain, (request, { signal }) => monitorProject(request, deps, signal)),
+      call(retraining.pauseRetrain, control('pause')),
+      call(retraining.resumeRetrain, control('resume')),
+      call(retraining.cancelRetrain, control('cancel')),
+      call(retraining.approveRetrain, control('approve')),
+      call(projects.createProject, (request, { signal }) => registerProject(request, deps, signal)),
+      call(projects.deleteProject, ({ name }, { signal }) => deleteProject(ledger, name, signal)),
+      call({ name: 'NoticePush', input: NoticePushRequestSchema, output: NoticePushResponseSchema }, async ({ projectName }) => daemon.noticePush(projectName)),
+    ];
+    const worker = createWorker({
+      nats,
+      logger,
+      workerId: guardianId,
+      info: {
+        host: hostname(),
+        cpus: cpus().length,
+        memoryBytes: BigInt(totalmem()),
+        slots: [{ name: 'extract', kinds: [TaskKind.EXTRACT] }],
+        versions: { node: process.version },
+      },
+      runners: { [TaskKind.EXTRACT]: extract(createExtractRunner({ blobs, projectRoots: config.projectRoots, mirrors, ledger, workDir: paths.work })) },
+      dirs: { spool: paths.spool, work: paths.work },
+      settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
+    });
+    stops.push(async () => {
+      await worker.drain();
+      await worker.stop();
+    });
+    stops.push(answerCalls(nats, calls, logger));
+    driver.start();
+    sweeper.start();
+    daemon.start();
+    await worker.start();
+    // The server has the subscriptions before anybody is told that the guardian is there.
+    await nats.flush();
+  }
 
   async function stop(deadlineMs: number): Promise<void> {
     const timer = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
-    await Promise.race([Promise.all([stopAnswers(), worker.drain()]), timer]);
-    await Promise.race([worker.stop(), timer]);
+    // What was started last is stopped first.
+    for (const one of stops.reverse()) await Promise.race([one().catch((error: unknown) => logger.warn('a part did not stop cleanly', { error })), timer]);
   }
-  return {
-    async start() {
-      stopAnswers = answerResolve(nats, { projectRoots: config.projectRoots, timeoutMs: resolveTimeoutMs }, logger);
-      await worker.start();
-      // The server has the subscriptions before anybody is told that the guardian is there.
-      await nats.flush();
-    },
-    stop: (deadlineMs) => (stopping ??= stop(deadlineMs)),
-  };
+  return { start, stop: (deadlineMs) => (stopping ??= stop(deadlineMs)) };
 }

@@ -4,8 +4,8 @@ import { readHead } from './git/head.ts';
 import { findPath, isInRoots, readRoots, type Root } from './project-path.ts';
 import { hashTrainingFile } from './training-file/hash.ts';
 
-/** The gateway waits 2 s for an answer. */
-export const resolveTimeoutMs = 1_500;
+/** The gateway is told meanwhile that the guardian is at work. */
+export const resolveTimeoutMs = 10_000;
 
 /** What comes before the hash in the commit of a training file. */
 export const filePrefix = 'file:';

@@ -9,6 +9,8 @@ export interface Measured {
   epoch?: number | undefined;
   loss?: number | undefined;
   totalSteps?: number | undefined;
+  /** Share that is done, of work that has no steps. */
+  fraction?: number | undefined;
 }
 
 const completeMs = 2_000;
@@ -74,6 +76,7 @@ export class NewestMetrics {
       if (step > 0) measured.step = step;
       measured.epoch = metric.epoch ?? measured.epoch;
       measured.loss = metric.loss ?? measured.loss;
+      measured.fraction = metric.fraction ?? measured.fraction;
       if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
     }
     this.#byTask.set(telemetry.taskId, measured);

@@ -1,12 +1,13 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { ForgeError, invalid } from '../../core/errors.ts';
+import { ForgeError } from '../../core/errors.ts';
 import { JobStatus, type GetJobResponseSchema, type ListFineTunesRequest, type ListFineTunesResponseSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { Measured } from '../feed/newest-metrics.ts';
+import { pageOf } from '../page.ts';
 import { wireStatus } from './wire-status.ts';
 
 export type MeasuredOf = (jobId: string) => Measured | undefined;
@@ -50,29 +51,12 @@ export function viewJob(task: Task, measured: Measured | undefined): JobView {
 
 /** Newest first; the page token is the id of the last job of the page before. */
 export function listJobs(ledger: Ledger, measured: MeasuredOf, request: ListFineTunesRequest): MessageInitShape<typeof ListFineTunesResponseSchema> {
-  const size = request.pageSize ?? 20;
-  if (size < 1 || size > 100) throw invalid('page_size', `must be from 1 to 100, not ${size}`);
   const wanted = (task: Task): boolean =>
     (request.status === undefined || request.status === JobStatus.UNSPECIFIED || wireStatus(task) === request.status) &&
     (request.projectName === undefined || task.project === request.projectName);
   const jobs: Task[] = [];
   for (const [, task] of ledger.all(taskAggregate)) if (task.status !== 'none' && task.kind === TaskKind.TRAIN) jobs.push(task);
   jobs.reverse();
-  let from = 0;
-  if (request.pageToken !== undefined && request.pageToken !== '') {
-    const last = jobs.findIndex((job) => job.id === request.pageToken);
-    if (last < 0) throw invalid('page_token', 'must be the next_page_token of a list with the same filters');
-    from = last + 1;
-  }
-  const page: Task[] = [];
-  let more = false;
-  for (const job of jobs.slice(from)) {
-    if (!wanted(job)) continue;
-    if (page.length === size) {
-      more = true;
-      break;
-    }
-    page.push(job);
-  }
-  return { jobs: page.map((job) => viewJob(job, measured(job.id))), nextPageToken: more ? page.at(-1)!.id : '' };
+  const page = pageOf(jobs, request, (job) => job.id, wanted);
+  return { jobs: page.items.map((job) => viewJob(job, measured(job.id))), nextPageToken: page.next };
 }

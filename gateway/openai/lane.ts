@@ -39,7 +39,8 @@ export function createOpenAiLane(deps: { backend: () => InferenceBackend; models
   const routes = (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> | undefined => {
     if (path === '/v1/chat/completions') return allow(request, 'POST', () => chat(request, response));
     if (path === '/v1/models') return allow(request, 'GET', async () => sendJson(response, 200, openAiModels(models)));
-    if (path.startsWith('/v1/models/')) return allow(request, 'GET', async () => sendJson(response, 200, openAiModel(models, decode(path.slice('/v1/models/'.length)))));
+    // What is done with an alias is not OpenAI's: the REST lane has it.
+    if (path.startsWith('/v1/models/') && !path.endsWith('/rollback')) return allow(request, 'GET', async () => sendJson(response, 200, openAiModel(models, decode(path.slice('/v1/models/'.length)))));
     return undefined;
   };
 

@@ -2,8 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { ForgeError, invalid, type ErrorCode } from '../../core/errors.ts';
 import { WatchJobRequestSchema, WatchJobResponseSchema, type JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { WatchRetrainRequestSchema, WatchRetrainResponseSchema, type RetrainService } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Method } from '../method.ts';
+import type { CallContext, Method } from '../method.ts';
 import { createCallContext, requestIdFrom } from '../port/call-context.ts';
 import type { UpgradeHandler } from '../port/dispatch.ts';
 import { shown } from '../port/error-status.ts';
@@ -23,27 +24,36 @@ export interface TrainingSocket {
 
 const path = /^\/ws\/training\/([^/]+)$/;
 
+/** Pipelines have ids of their own kind. */
+const isPipeline = (id: string): boolean => id.startsWith('agent_');
+
 /**
- * The feed of one job over WebSocket: each message of `WatchJob` as one JSON object, after `?after=<cursor>` or from the
+ * The feed of one job or pipeline over WebSocket: each message of `WatchJob` or `WatchRetrain` as one JSON object, after `?after=<cursor>` or from the
  * start. Closes with 1000 after the last; 4404: no such job; 4400: the cursor or another parameter is wrong; 1013: the
  * client did not read; 1001: the service goes down; 1011: a fault of the service.
  */
-export function createTrainingSocket(deps: { watch: Method<typeof JobService.method.watchJob>; logger: Logger; limits?: Partial<SocketLimits> }): TrainingSocket {
+export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.method.watchJob>; watchRetrain: Method<typeof RetrainService.method.watchRetrain>; logger: Logger; limits?: Partial<SocketLimits> }): TrainingSocket {
   const limits: SocketLimits = { ...defaultSocketLimits, ...deps.limits };
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
   const beat = keepAlive(server.clients, limits.pingMs);
   let stopping = false;
   server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
+  async function* messages(asked: { jobId: string; after: string }, context: CallContext): AsyncIterable<string> {
+    if (isPipeline(asked.jobId)) {
+      for await (const update of deps.watchRetrain(create(WatchRetrainRequestSchema, asked), context)) yield encodeMessage(WatchRetrainResponseSchema, create(WatchRetrainResponseSchema, update));
+    } else {
+      for await (const update of deps.watchJob(create(WatchJobRequestSchema, asked), context)) yield encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update));
+    }
+  }
   const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string): Promise<void> => {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
     const send = createSender(socket, limits.bufferBytes, limits.graceMs);
     try {
-      const request = create(WatchJobRequestSchema, { jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) });
-      for await (const update of deps.watch(request, createCallContext(gone.signal, requestId, undefined))) {
+      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone.signal, requestId, undefined))) {
         if (gone.signal.aborted) return;
-        await send(encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update)));
+        await send(text);
       }
       close(socket, 1000, 'the job has ended');
     } catch (thrown) {

@@ -13,7 +13,7 @@ export const file_aiforge_v1_guardian: GenFile = /*@__PURE__*/
   fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIkkKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkSCwoDcmVmGAMgASgJIoIBCg9SZXNvbHZlUmVzcG9uc2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEhMKC2Vycm9yX2ZpZWxkGAUgASgJEgsKA3VybBgGIAEoCSI7CgxHdWFyZGlhbkNhbGwSDwoHcmVxdWVzdBgBIAEoDBIaChJpZGVtcG90ZW5jeV9zaGEyNTYYAiABKAwihAEKDUd1YXJkaWFuUmVwbHkSEAoIcmVzcG9uc2UYASABKAwSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhMKC2Vycm9yX2ZpZWxkGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEEg8KB3dvcmtpbmcYBiABKAgiKQoRTm90aWNlUHVzaFJlcXVlc3QSFAoMcHJvamVjdF9uYW1lGAEgASgJIhQKEk5vdGljZVB1c2hSZXNwb25zZWIGcHJvdG8z");
 
 /**
- * Asked by the gateway over NATS request/reply on `guardian.resolve`: which repository and commit is meant.
+ * Asked by the gateway on `guardian.call.Resolve`: which repository and commit is meant.
  *
  * @generated from message aiforge.v1.ResolveRequest
  */
@@ -60,7 +60,7 @@ export type ResolveResponse = Message<"aiforge.v1.ResolveResponse"> & {
   commit: string;
 
   /**
-   * Set when it could not be resolved: code of the error catalogue, message, field.
+   * Not used any more: errors are in GuardianReply.
    *
    * @generated from field: string error_code = 3;
    */

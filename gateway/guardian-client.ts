@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { create, fromBinary, toBinary, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { ForgeError, errorCodes, type ErrorCode } from '../core/errors.ts';
+import { GuardianCallSchema, GuardianReplySchema, type GuardianReply } from '../core/gen/aiforge/v1/guardian_pb.ts';
+
+/** The guardian says within this that it is at work, and goes on saying so. */
+const silenceMs = 2_000;
+
+export interface GuardianClient {
+  /**
+   * Calls a method that the guardian answers, which has the repositories.
+   * @returns its response, and the sequence that a reader must have applied to see what was done
+   * @throws ForgeError what the guardian says; unavailable when it is silent for 2 s; cancelled
+   */
+  call<I extends DescMessage, O extends DescMessage>(
+    method: { name: string; input: I; output: O },
+    request: MessageInitShape<I>,
+    options: { idempotencySha256?: string | undefined; signal?: AbortSignal },
+  ): Promise<{ response: MessageShape<O>; sequence: number }>;
+}
+
+export function createGuardianClient(connection: NatsConnection): GuardianClient {
+  return {
+    async call(method, request, { idempotencySha256 = '', signal }) {
+      const message = create(GuardianCallSchema, { request: toBinary(method.input, create(method.input, request)), idempotencySha256: Buffer.from(idempotencySha256, 'hex') });
+      const reply = await ask(connection, `guardian.call.${method.name}`, toBinary(GuardianCallSchema, message), signal);
+      if (reply.errorCode !== '') {
+        const code = (errorCodes as readonly string[]).includes(reply.errorCode) ? (reply.errorCode as ErrorCode) : 'internal';
+        throw new ForgeError(code, reply.errorMessage, { field: reply.errorField || undefined });
+      }
+      return { response: fromBinary(method.output, reply.response), sequence: Number(reply.sequence) };
+    },
+  };
+}
+
+/** Sends once and takes the last of the replies: those before only say that there will be one. */
+function ask(connection: NatsConnection, subject: string, data: Uint8Array, signal: AbortSignal | undefined): Promise<GuardianReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<GuardianReply>();
+  const reply = `_INBOX.gateway.${randomUUID()}`;
+  let heard = false;
+  const silent = (cause?: unknown): void =>
+    reject(new ForgeError('unavailable', heard ? 'the guardian fell silent while it was at work: look whether it was done before you try again' : 'the guardian does not answer, and it has the repositories: nothing was created; try again', { retryAfterSeconds: 2, cause }));
+  let timer = setTimeout(silent, silenceMs);
+  const take = (error: Error | null, message: Msg): void => {
+    // An empty answer is the server's word that nobody listens.
+    if (error !== null || message.data.length === 0) return silent(error);
+    try {
+      const answer = fromBinary(GuardianReplySchema, message.data);
+      if (!answer.working) return resolve(answer);
+      heard = true;
+      clearTimeout(timer);
+      timer = setTimeout(silent, silenceMs);
+    } catch (cause) {
+      reject(new ForgeError('internal', 'the guardian’s answer can’t be read', { cause }));
+    }
+  };
+  const gone = (): void => reject(new ForgeError('cancelled', 'the client went away'));
+  const subscription = connection.subscribe(reply, { callback: take });
+  signal?.addEventListener('abort', gone, { once: true });
+  try {
+    connection.publish(subject, data, { reply });
+  } catch (cause) {
+    silent(cause);
+  }
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', gone);
+    subscription.unsubscribe();
+  });
+}

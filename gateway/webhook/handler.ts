@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ForgeError } from '../../core/errors.ts';
+import { NoticePushRequestSchema, NoticePushResponseSchema } from '../../core/gen/aiforge/v1/guardian_pb.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { GuardianClient } from '../guardian-client.ts';
+import { readBody } from '../openai/request-body.ts';
+import type { RawHandler } from '../port/dispatch.ts';
+import { shown } from '../port/error-status.ts';
+import { sendError, sendJson } from '../rest/answer.ts';
+import { decodeSegment } from '../rest/path-segment.ts';
+import { announcesPush, isGenuine } from './verify.ts';
+
+const path = /^\/v1\/webhooks\/([^/]+)$/;
+
+/**
+ * `POST /v1/webhooks/{project}`: GitHub or GitLab announces a push, and the project is looked at now. What was pushed is
+ * read from the repository itself, never from the message.
+ */
+export function createWebhook(deps: { guardian: GuardianClient; secret: string; logger: Logger }): RawHandler {
+  async function answer(request: IncomingMessage, response: ServerResponse, segment: string): Promise<void> {
+    const requestId = String(response.getHeader('x-request-id') ?? '');
+    try {
+      if (request.method !== 'POST') {
+        response.setHeader('allow', 'POST');
+        return sendJson(request, response, 405, JSON.stringify({ detail: `${request.method} is not served here; allowed: POST` }));
+      }
+      if (deps.secret === '') throw new ForgeError('permission_denied', 'webhooks are off: set FORGE_WEBHOOK_SECRET here and the same secret in the webhook’s settings');
+      const project = decodeSegment(segment, 'project');
+      const body = await readBody(request);
+      if (!isGenuine(request.headers, body, deps.secret, Date.now())) throw new ForgeError('unauthenticated', 'the webhook’s signature is missing or wrong: its secret must be FORGE_WEBHOOK_SECRET');
+      if (!announcesPush(request.headers)) return sendJson(request, response, 200, JSON.stringify({ detail: 'This event announces no push: nothing to do' }));
+      await deps.guardian.call({ name: 'NoticePush', input: NoticePushRequestSchema, output: NoticePushResponseSchema }, { projectName: project }, {});
+      sendJson(request, response, 202, JSON.stringify({ detail: `Project ${project} is being looked at` }));
+    } catch (thrown) {
+      const { error, log } = shown(thrown, requestId);
+      if (log) deps.logger.error('a webhook failed', { requestId, error: thrown });
+      sendError(request, response, error);
+    }
+  }
+  return (request, response, url) => {
+    const segment = path.exec(url.pathname)?.[1];
+    if (segment === undefined) return false;
+    void answer(request, response, segment);
+    return true;
+  };
+}
