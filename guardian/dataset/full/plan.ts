@@ -15,7 +15,7 @@ import type { DatasetSettings } from '../settings.ts';
 import type { SourceFile } from '../source-file.ts';
 import { split } from '../split.ts';
 import { balance, placeOf } from './balance.ts';
-import { licenceHeaderLines } from './licence-header.ts';
+import { cleanFiles, textAfterHeader } from './clean.ts';
 import { separate } from './separate.ts';
 
 export interface FullOptions {
@@ -37,12 +37,14 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   const { settings, breathe, signal, progress } = options;
   const filesDropped = createCounter();
   const rowsDropped = createCounter();
-  const sided = splitFiles(options.files, settings);
+  const clean = await cleanFiles(options.files, filesDropped.add, breathe);
+  const sides = split(clean.map(({ file }) => ({ key: file.path, group: likenessKey(file.text) })), settings.heldoutShare, settings.seed);
+  const sided = clean.map((one, index) => ({ ...one, side: sides[index]! }));
   const studies: Record<Side, StudyFile[]> = { train: [], heldout: [] };
   const parsed = { files: 0, broken: 0 };
-  for (const [index, { file, side }] of sided.entries()) {
+  for (const [index, { file, start, side }] of sided.entries()) {
     await breathe();
-    const study: StudyFile = { file, parsed: await parseFile(file.path, file.text, file.lines), start: licenceHeaderLines(file.lines) };
+    const study: StudyFile = { file, parsed: await parseFile(file.path, file.text, file.lines), start };
     if (study.parsed.definitions.length > 0 || study.parsed.broken) parsed.files += 1;
     if (study.parsed.broken) parsed.broken += 1;
     studies[side].push(study);
@@ -59,7 +61,7 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   }
   progress(0.8);
   const heldout = withoutAnswersOf(made.train, sample(made.heldout, settings, rowsDropped.add), rowsDropped.add);
-  const rows = await separate({ train: made.train, heldout, heldoutFiles: studies.heldout.map(wholeFile).filter(({ text }) => text !== '') }, rowsDropped.add, filesDropped.add, breathe);
+  const rows = await separate({ train: made.train, heldout, heldoutFiles: studies.heldout.map(wholeFile) }, { row: rowsDropped.add, file: filesDropped.add }, breathe);
   progress(1);
   return {
     rows: render(options.files, rows),
@@ -69,11 +71,6 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     rowsDropped: rowsDropped.counts,
     parsed,
   };
-}
-
-function splitFiles(files: readonly SourceFile[], { heldoutShare, seed }: DatasetSettings): { file: SourceFile; side: Side }[] {
-  const sides = split(files.map((file) => ({ key: file.path, group: likenessKey(file.text) })), heldoutShare, seed);
-  return files.map((file, index) => ({ file, side: sides[index]! }));
 }
 
 async function examplesOf(studies: readonly StudyFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
@@ -126,8 +123,8 @@ function sample(heldout: readonly Example[], settings: DatasetSettings, drop: (r
   return heldout.filter((example) => kept.has(example));
 }
 
-function wholeFile({ file, start }: StudyFile): HeldoutFile {
-  return { path: file.path, language: file.language.name, text: start === 0 ? file.text : file.lines.slice(start).join('\n') };
+function wholeFile(study: StudyFile): HeldoutFile {
+  return { path: study.file.path, language: study.file.language.name, text: textAfterHeader(study) };
 }
 
 /** In the order of files and lines. */
