@@ -3,18 +3,24 @@ import { join } from 'node:path';
 import type { BlobStore } from '../core/blobs/blob-store.ts';
 import { putTree } from '../core/blobs/tree.ts';
 import { isForgeError } from '../core/errors.ts';
+import { DatasetRecipe, type ExtractSpec } from '../core/gen/aiforge/v1/task_pb.ts';
+import type { Ledger } from '../core/store/ledger.ts';
 import { TaskFailure, type TaskContext, type TaskRunner } from '../core/worker/task-runner.ts';
 import { buildDataset } from './dataset/build.ts';
 import type { DatasetReport } from './dataset/report.ts';
 import { defaultSettings } from './dataset/settings.ts';
 import { isCommit } from './git/head.ts';
-import { findPath } from './project-path.ts';
+import type { Mirrors } from './git/mirror.ts';
+import { openExtractSource, type ExtractSource } from './extract-source.ts';
+import { storeQualityReport, type QualityReport } from './quality-report.ts';
 import { filePrefix } from './resolve.ts';
 import { buildFromTrainingFile } from './training-file/build.ts';
 
 export interface ExtractDeps {
   blobs: BlobStore;
   projectRoots: readonly string[];
+  mirrors: Mirrors;
+  ledger: Ledger;
 }
 
 /** Runs tasks of kind `extract`: source and commit in, the digest of a dataset tree out. */
@@ -30,14 +36,12 @@ export function createExtractRunner(deps: ExtractDeps): TaskRunner {
   };
 }
 
-async function extract({ blobs, projectRoots }: ExtractDeps, context: TaskContext) {
+async function extract(deps: ExtractDeps, context: TaskContext) {
   const spec = context.assignment.spec?.kind;
   if (spec?.case !== 'extract') throw new TaskFailure('invalid_argument', `the guardian runs extract tasks, not ${spec?.case ?? 'an empty one'}`, false);
-  const { repository, commit, seed } = spec.value;
-  // What was resolved may have been moved since, or be a link to somewhere else now.
-  const found = await findPath(repository, projectRoots);
-  if (found.path !== repository) throw new TaskFailure('bad_dataset', `${repository} is a link by now; submit the job again`, false);
-
+  const { blobs, mirrors, projectRoots } = deps;
+  const { commit } = spec.value;
+  const source = await openExtractSource(spec.value, mirrors, projectRoots, context.signal);
   const directory = join(context.workDir, 'dataset');
   await mkdir(directory);
   context.phase('reading');
@@ -47,39 +51,49 @@ async function extract({ blobs, projectRoots }: ExtractDeps, context: TaskContex
     lastShare = share;
     context.metric({ fraction: share, message: 'making the dataset' });
   };
-  const report = await makeDataset({ repository, commit, seed, isFile: found.kind === 'file', directory, signal: context.signal, progress });
+  const report = await makeDataset({ source, spec: spec.value, directory, signal: context.signal, progress });
   const problem = tooSmall(report);
   if (problem !== undefined) throw new TaskFailure('bad_dataset', problem, false);
   context.log(`dataset of ${commit}: ${report.train.rows} examples to train on, ${report.heldout.rows} held out`);
   context.signal.throwIfAborted();
   context.phase('storing');
   const digest = await putTree(blobs, directory);
+  const quality = await storeQualityReport({ spec: spec.value, report, dataset: directory, workDir: context.workDir, signal: context.signal, log: context.log }, deps);
+  return { kind: { case: 'extract' as const, value: extractResult(report, digest, quality, source.isFile) } };
+}
+
+function extractResult(report: DatasetReport, datasetDigest: string, { digest, tokens }: QualityReport, isFile: boolean) {
+  const { train, heldout, files_dropped: files, rows_dropped: rows } = report;
   return {
-    kind: {
-      case: 'extract' as const,
-      value: { datasetDigest: digest, commit, trainExamples: BigInt(report.train.rows), heldoutExamples: BigInt(report.heldout.rows), files: BigInt(found.kind === 'file' ? 1 : report.train.files + report.heldout.files) },
-    },
+    datasetDigest,
+    commit: report.commit,
+    trainExamples: BigInt(train.rows),
+    heldoutExamples: BigInt(heldout.rows),
+    files: BigInt(isFile ? 1 : train.files + heldout.files),
+    trainTokens: tokens && BigInt(tokens.train),
+    heldoutTokens: tokens && BigInt(tokens.heldout),
+    reportDigest: digest,
+    secretsDropped: BigInt((rows['secret'] ?? 0) + (files['secret'] ?? 0)),
+    duplicatesDropped: BigInt(files['duplicate'] ?? 0),
   };
 }
 
 interface Making {
-  repository: string;
-  commit: string;
-  seed: bigint;
-  isFile: boolean;
+  source: ExtractSource;
+  spec: ExtractSpec;
   directory: string;
   signal: AbortSignal;
   progress(share: number): void;
 }
 
-function makeDataset({ repository, commit, seed, isFile, directory, signal, progress }: Making): Promise<DatasetReport> {
-  const settings = defaultSettings(seed);
+function makeDataset({ source: { path, isFile }, spec: { commit, seed, recipe }, directory, signal, progress }: Making): Promise<DatasetReport> {
+  const settings = defaultSettings(seed, recipe === DatasetRecipe.PLAIN ? 'plain' : 'full');
   if (isFile) {
-    if (!commit.startsWith(filePrefix)) throw new TaskFailure('bad_dataset', `${repository} is a file, and "${commit}" is not the hash of one`, false);
-    return buildFromTrainingFile({ path: repository, commit, settings, directory, signal, progress });
+    if (!commit.startsWith(filePrefix)) throw new TaskFailure('bad_dataset', `${path} is a file, and "${commit}" is not the hash of one`, false);
+    return buildFromTrainingFile({ path, commit, settings, directory, signal, progress });
   }
   if (!isCommit(commit)) throw new TaskFailure('bad_dataset', `"${commit}" is not the full id of a commit`, false);
-  return buildDataset({ repository, commit, settings, directory, signal, progress });
+  return buildDataset({ repository: path, commit, settings, directory, signal, progress });
 }
 
 /** What was found and what was left out, and why: enough to see what to change. Undefined when there is enough. */

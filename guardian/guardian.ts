@@ -102,7 +102,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
         slots: [{ name: 'extract', kinds: [TaskKind.EXTRACT] }],
         versions: { node: process.version },
       },
-      runners: { [TaskKind.EXTRACT]: extract(createExtractRunner({ blobs, projectRoots: config.projectRoots, mirrors, ledger, workDir: paths.work })) },
+      runners: { [TaskKind.EXTRACT]: extract(createExtractRunner({ blobs, projectRoots: config.projectRoots, mirrors, ledger })) },
       dirs: { spool: paths.spool, work: paths.work },
       settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
     });

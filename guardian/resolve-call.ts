@@ -3,7 +3,7 @@ import { faultPoint } from '../core/fault.ts';
 import { ResolveRequestSchema, ResolveResponseSchema, type ResolveRequest } from '../core/gen/aiforge/v1/guardian_pb.ts';
 import { call, type Call } from './calls.ts';
 import { createCoalescer } from './coalesce.ts';
-import { resolveRef } from './git/resolve-ref.ts';
+import { resolveRef } from './git/ref.ts';
 import { registeredAs } from './projects/find.ts';
 import { openSource } from './projects/source.ts';
 import { filePrefix, resolveSource, resolveTimeoutMs } from './resolve.ts';

@@ -9,7 +9,7 @@ import { projectAggregate } from '../../core/project/project.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { nestedTrainSpec } from '../../core/training/train-spec.ts';
-import { checkPolicy } from '../policy/check-policy.ts';
+import { checkPolicy } from '../policy/policy.ts';
 import { findProject } from '../projects/find.ts';
 import { resolveTimeoutMs } from '../resolve.ts';
 import { consider } from './consider.ts';

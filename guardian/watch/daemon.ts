@@ -4,7 +4,7 @@ import { ForgeError } from '../../core/errors.ts';
 import { RetrainRequestSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import { projectAggregate } from '../../core/project/project.ts';
-import { resolveRef } from '../git/resolve-ref.ts';
+import { resolveRef } from '../git/ref.ts';
 import { findProject, registeredAs } from '../projects/find.ts';
 import { openSource } from '../projects/source.ts';
 import { resolveTimeoutMs } from '../resolve.ts';

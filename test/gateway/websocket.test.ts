@@ -11,6 +11,11 @@ import { createServices, jobId } from './services.ts';
 
 t.setTimeout(30_000);
 
+/** These feeds are of jobs. */
+const noRetrain = async function* (): AsyncGenerator<never> {
+  throw new Error('no pipeline is watched here');
+};
+
 async function start(t: Test, limits: Partial<SocketLimits> = {}) {
   const { routes, jobs, probe } = createServices();
   const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: noRetrain, logger: silentLogger, limits });

@@ -1,0 +1,35 @@
+import type { ExtractSpec } from '../core/gen/aiforge/v1/task_pb.ts';
+import { TaskFailure } from '../core/worker/task-runner.ts';
+import { isCommit } from './git/head.ts';
+import type { Mirrors } from './git/mirror.ts';
+import { runGit } from './git/run.ts';
+import { findPath } from './project-path.ts';
+
+const lookTimeoutMs = 10_000;
+
+export interface ExtractSource {
+  /** Of the repository, of its mirror here, or of a training file. */
+  path: string;
+  isFile: boolean;
+}
+
+/**
+ * Where an extraction reads: the path that was pinned, looked at again, or this host's mirror of a remote repository,
+ * fetched only where the commit is not there yet.
+ * @throws TaskFailure, ForgeError
+ */
+export async function openExtractSource({ repository, url, commit }: ExtractSpec, mirrors: Mirrors, projectRoots: readonly string[], signal: AbortSignal): Promise<ExtractSource> {
+  if (url !== '') {
+    const path = mirrors.path(url);
+    return { path: (await hasCommit(path, commit)) ? path : await mirrors.ensure(url, signal), isFile: false };
+  }
+  // What was resolved may have been moved since, or be a link to somewhere else now.
+  const found = await findPath(repository, projectRoots);
+  if (found.path !== repository) throw new TaskFailure('bad_dataset', `${repository} is a link by now; submit the job again`, false);
+  return { path: repository, isFile: found.kind === 'file' };
+}
+
+async function hasCommit(path: string, commit: string): Promise<boolean> {
+  if (!isCommit(commit)) return false;
+  return runGit(path, ['cat-file', '-e', `${commit}^{commit}`], lookTimeoutMs).then(({ code }) => code === 0, () => false);
+}
