@@ -1,6 +1,6 @@
 import { clusterNearDuplicates } from '../duplicates/near-duplicates.ts';
+import { licenceHeaderLines } from '../licence.ts';
 import type { SourceFile } from '../source-file.ts';
-import { licenceHeaderLines } from './licence-header.ts';
 
 /** A file worth learning from; its lines before `start` are a licence's header. */
 export interface CleanFile {
@@ -13,7 +13,7 @@ export interface CleanFile {
  * stays. What a licence's header says is not compared.
  */
 export async function cleanFiles(files: readonly SourceFile[], drop: (reason: string) => void, breathe: () => Promise<void>): Promise<CleanFile[]> {
-  const candidates = files.map((file): CleanFile => ({ file, start: licenceHeaderLines(file.lines) })).filter(({ file, start }) => start < file.lines.length);
+  const candidates = files.map((file): CleanFile => ({ file, start: licenceHeaderLines(file.text) })).filter(({ file, start }) => start < file.lines.length);
   const clusters = await clusterNearDuplicates(candidates.map(textAfterHeader), breathe);
   return candidates.filter((_, index) => {
     const isFirst = clusters[index] === index;

@@ -16,6 +16,7 @@ import type { SourceFile } from '../source-file.ts';
 import { split } from '../split.ts';
 import { balance, placeOf } from './balance.ts';
 import { cleanFiles, textAfterHeader } from './clean.ts';
+import { createSecretGuard } from './secret-guard.ts';
 import { separate } from './separate.ts';
 
 export interface FullOptions {
@@ -51,17 +52,23 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     progress(((index + 1) / sided.length) * parsedShare);
   }
   const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
+  const guard = await createSecretGuard(clean.map(({ file }) => file), breathe);
   const made = {} as Record<Side, Example[]>;
   for (const side of ['train', 'heldout'] as const) {
     const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
-    const own = withoutRepeated(all, rowsDropped.add);
+    const shown = all.filter((example) => !guard.shows(example));
+    if (shown.length < all.length) rowsDropped.add('secret', all.length - shown.length);
+    const own = withoutRepeated(shown, rowsDropped.add);
     const { kept, dropped } = balance(own, settings);
     if (dropped > 0) rowsDropped.add('over_share', dropped);
     made[side] = kept;
   }
   progress(0.8);
   const heldout = withoutAnswersOf(made.train, sample(made.heldout, settings, rowsDropped.add), rowsDropped.add);
-  const rows = await separate({ train: made.train, heldout, heldoutFiles: studies.heldout.map(wholeFile) }, { row: rowsDropped.add, file: filesDropped.add }, breathe);
+  // A held-out file is written whole, so that one with a secret can't be.
+  const whole = studies.heldout.filter(({ file }) => !guard.holdsSecret(file));
+  if (whole.length < studies.heldout.length) filesDropped.add('secret', studies.heldout.length - whole.length);
+  const rows = await separate({ train: made.train, heldout, heldoutFiles: whole.map(wholeFile) }, { row: rowsDropped.add, file: filesDropped.add }, breathe);
   progress(1);
   return {
     rows: render(options.files, rows),
