@@ -48,7 +48,8 @@ async function extract({ blobs, projectRoots }: ExtractDeps, context: TaskContex
     context.metric({ fraction: share, message: 'making the dataset' });
   };
   const report = await makeDataset({ repository, commit, seed, isFile: found.kind === 'file', directory, signal: context.signal, progress });
-  if (report.train.rows === 0 || report.heldout.rows === 0) throw new TaskFailure('bad_dataset', tooSmall(report), false);
+  const problem = tooSmall(report);
+  if (problem !== undefined) throw new TaskFailure('bad_dataset', problem, false);
   context.log(`dataset of ${commit}: ${report.train.rows} examples to train on, ${report.heldout.rows} held out`);
   context.signal.throwIfAborted();
   context.phase('storing');
@@ -81,11 +82,13 @@ function makeDataset({ repository, commit, seed, isFile, directory, signal, prog
   return buildDataset({ repository, commit, settings, directory, signal, progress });
 }
 
-/** What was found and what was left out, and why: enough to see what to change. */
-function tooSmall(report: DatasetReport): string {
+/** What was found and what was left out, and why: enough to see what to change. Undefined when there is enough. */
+function tooSmall(report: DatasetReport): string | undefined {
+  const { min_train_rows: leastTrain, min_heldout_rows: leastHeldout } = report.settings;
+  if (report.train.rows >= Number(leastTrain) && report.heldout.rows >= Number(leastHeldout)) return undefined;
   const list = (counts: Record<string, number>): string => Object.entries(counts).map(([reason, count]) => `${count} ${reason}`).join(', ') || 'none';
   return (
-    `too little to learn from at ${report.commit}: ${report.train.rows} examples to train on and ${report.heldout.rows} held out, at least 1 each is needed. ` +
+    `too little to learn from at ${report.commit}: ${report.train.rows} examples to train on and ${report.heldout.rows} held out, at least ${leastTrain} and ${leastHeldout} are needed. ` +
     `${report.files_listed} files found; left out: ${list(report.files_dropped)}; examples left out: ${list(report.rows_dropped)}. Add text files that differ from each other, at least two`
   );
 }

@@ -1,5 +1,9 @@
+/** `plain`: lines cut by layout. `full`: parsed, several kinds of examples, cleaned; what training uses. */
+export type Recipe = 'plain' | 'full';
+
 /** All that a dataset depends on beside the commit. Sizes are in bytes of UTF-8 or characters, as named. */
 export interface DatasetSettings {
+  recipe: Recipe;
   seed: bigint;
   /** Larger files are left out. */
   maxFileBytes: number;
@@ -18,19 +22,56 @@ export interface DatasetSettings {
   heldoutShare: number;
   /** More held-out rows cost time in each evaluation and tell little more; a seeded sample of this many is kept. */
   maxHeldoutRows: number;
+  /** A dataset with fewer rows is refused: training on it learns these rows by heart, and no figure of it means much. */
+  minTrainRows: number;
+  minHeldoutRows: number;
+  /**
+   * Shares of the answers' characters that a kind may take at most; file completion, which shows every line once,
+   * takes the rest. The model is judged by how well it foretells source text, so that code makes up at least 4 of 5.
+   */
+  functionShare: number;
+  middleShare: number;
+  explanationShare: number;
+  questionShare: number;
+  retrievalShare: number;
+  commitShare: number;
+  /** Of retrieval examples, the share that lacks the document with the answer, as RAFT has it. */
+  noOracleShare: number;
+  /** Shares of languages are raised to this power where there is more than a kind may take: small ones get more. */
+  languagePower: number;
+  /** The newest commits are looked at for messages. */
+  maxCommits: number;
 }
 
-export function defaultSettings(seed: bigint): DatasetSettings {
+/** What the recipes differ in beside the kinds. */
+const lengths = {
+  plain: { contextChars: 700, maxAnswerChars: 1_000 },
+  // Only answers teach, and a row is cut at the model's length: little context, and what is asked fits in whole.
+  full: { contextChars: 300, maxAnswerChars: 1_050 },
+};
+
+export function defaultSettings(seed: bigint, recipe: Recipe = 'full'): DatasetSettings {
   return {
+    recipe,
     seed,
     maxFileBytes: 512 << 10,
     maxDataFileBytes: 64 << 10,
     maxTotalBytes: 64 << 20,
     maxLineChars: 1_000,
-    contextChars: 700,
+    ...lengths[recipe],
     minAnswerChars: 40,
-    maxAnswerChars: 1_000,
     heldoutShare: 0.125,
     maxHeldoutRows: 200,
+    minTrainRows: 16,
+    minHeldoutRows: 2,
+    functionShare: 0.2,
+    middleShare: 0.12,
+    explanationShare: 0.05,
+    questionShare: 0.05,
+    retrievalShare: 0.04,
+    commitShare: 0.03,
+    noOracleShare: 0.2,
+    languagePower: 0.7,
+    maxCommits: 400,
   };
 }

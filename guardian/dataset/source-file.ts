@@ -5,8 +5,11 @@ export interface SourceFile {
   path: string;
   language: Language;
   lines: readonly string[];
+  /** The lines joined by `\n`. */
+  text: string;
 }
 
 export function sourceFile(path: string, text: string): SourceFile {
-  return { path, language: languageOf(path), lines: text.replace(/\n+$/, '').split('\n') };
+  const trimmed = text.replace(/\n+$/, '');
+  return { path, language: languageOf(path), lines: trimmed.split('\n'), text: trimmed };
 }

@@ -1,6 +1,5 @@
 import { seededShare } from './hash.ts';
-
-export type Side = 'train' | 'heldout';
+import type { Side } from './row.ts';
 
 export interface SplitItem {
   /** What the hash is of, such as a path: the side stays the same when others come and go. */

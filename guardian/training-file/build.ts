@@ -35,11 +35,11 @@ export async function buildFromTrainingFile(options: TrainingFileOptions): Promi
   const items = read.rows.map((row) => ({ key: promptKey(row), group: promptKey(row) }));
   const sides = split(items, settings.heldoutShare, settings.seed);
   const writer = createDatasetWriter(options.directory);
-  const tally = createTally();
+  const tally = createTally(settings.seed);
   try {
     for (const [index, { messages, line }] of read.rows.entries()) {
       signal.throwIfAborted();
-      const row = { messages, kind: 'chat', path: '', start_line: line, end_line: line };
+      const row = { messages, kind: 'chat' as const, path: '', start_line: line, end_line: line };
       tally.add(sides[index]!, row, 'chat');
       await writer.add(sides[index]!, row);
     }
@@ -53,6 +53,7 @@ export async function buildFromTrainingFile(options: TrainingFileOptions): Promi
       rows_dropped: sorted(read.dropped),
       train: tally.report('train'),
       heldout: tally.report('heldout'),
+      samples: tally.samples(),
     };
     await writer.finish(report);
     return report;

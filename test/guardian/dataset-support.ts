@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildDataset } from '../../guardian/dataset/build.ts';
-import type { Row } from '../../guardian/dataset/example.ts';
 import type { DatasetReport } from '../../guardian/dataset/report.ts';
+import type { HeldoutFile, Row } from '../../guardian/dataset/row.ts';
 import { defaultSettings, type DatasetSettings } from '../../guardian/dataset/settings.ts';
 import { git, makeFolder } from '../support/repository.ts';
 
@@ -14,7 +14,8 @@ export interface Built {
   train: Row[];
   heldout: Row[];
   all: Row[];
-  /** SHA-256 over the three files. */
+  heldoutFiles: HeldoutFile[];
+  /** SHA-256 over all files. */
   digest: string;
 }
 
@@ -22,15 +23,17 @@ export interface Built {
 export async function build(t: Parameters<typeof makeFolder>[0], repository: string, settings: Partial<DatasetSettings> = {}): Promise<Built> {
   const directory = await makeFolder(t);
   const commit = await git(repository, 'rev-parse', 'HEAD');
-  const report = await buildDataset({ repository, commit, settings: { ...defaultSettings(1n), ...settings }, directory, signal: new AbortController().signal, progress() {} });
+  const report = await buildDataset({ repository, commit, settings: { ...defaultSettings(1n, settings.recipe), ...settings }, directory, signal: new AbortController().signal, progress() {} });
   return { commit, report, ...(await readDataset(directory)) };
 }
 
 export async function readDataset(directory: string) {
-  const [train, heldout, report] = await Promise.all(['train.jsonl', 'heldout.jsonl', 'report.json'].map((name) => readFile(join(directory, name), 'utf8')));
-  const rows = (text: string): Row[] => text.split('\n').slice(0, -1).map((line) => JSON.parse(line) as Row);
-  const digest = createHash('sha256').update(JSON.stringify([train, heldout, report])).digest('hex');
-  return { directory, train: rows(train!), heldout: rows(heldout!), all: [...rows(train!), ...rows(heldout!)], digest };
+  const names = ['heldout.jsonl', 'heldout_files.jsonl', 'report.json', 'report.md', 'train.jsonl'];
+  const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
+  const read = <T>(name: string): T[] => texts[names.indexOf(name)]!.split('\n').slice(0, -1).map((line) => JSON.parse(line) as T);
+  const [train, heldout] = [read<Row>('train.jsonl'), read<Row>('heldout.jsonl')];
+  const digest = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
+  return { directory, train, heldout, all: [...train, ...heldout], heldoutFiles: read<HeldoutFile>('heldout_files.jsonl'), digest };
 }
 
 /** A module of some 40 lines with two functions, unlike that of any other number. */

@@ -90,7 +90,7 @@ t.test('it resolves, extracts what was pinned, and the dataset is in the blob st
   t.ok(telemetry, 'progress is told');
 
   const file = join(root, 'rows.jsonl');
-  await writeFile(file, ['a', 'b', 'c'].map((text) => `${JSON.stringify({ messages: [{ role: 'user', content: text }, { role: 'assistant', content: text }] })}\n`).join(''));
+  await writeFile(file, Array.from({ length: 40 }, (_, number) => `row ${number}`).map((text) => `${JSON.stringify({ messages: [{ role: 'user', content: text }, { role: 'assistant', content: text }] })}\n`).join(''));
   const rows = await resolve('any', 'rows.jsonl');
   t.match(rows, { repository: file, commit: /^file:[0-9a-f]{64}$/ });
   const fromFile = await extract('job_3.extract', rows.repository, rows.commit);

@@ -1,5 +1,6 @@
-import type { SourceFile } from './source-file.ts';
-import type { DatasetSettings } from './settings.ts';
+import type { Row } from '../row.ts';
+import type { SourceFile } from '../source-file.ts';
+import type { DatasetSettings } from '../settings.ts';
 
 /** Which lines of a file an answer is. Lines count from 0; `end` is the line after the last. */
 export interface Span {
@@ -10,15 +11,6 @@ export interface Span {
   end: number;
   /** Of the function. */
   name?: string;
-}
-
-/** One example in chat form. The answer is lines `start_line` to `end_line` (from 1, both included) of the file. */
-export interface Row {
-  messages: { role: 'system' | 'user' | 'assistant'; content: string }[];
-  kind: 'function_completion' | 'file_completion';
-  path: string;
-  start_line: number;
-  end_line: number;
 }
 
 /** Writes a span out. What is asked and what is answered are the file's own lines, unaltered. */

@@ -1,4 +1,4 @@
-import type { FunctionStyle } from './language.ts';
+import type { FunctionStyle } from '../language.ts';
 
 /** The beginning of a function: its name, and what the whole signature (to the opening brace) must look like. */
 export interface Header {

@@ -2,10 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { buildDataset } from '../../guardian/dataset/build.ts';
-import { defaultSettings } from '../../guardian/dataset/settings.ts';
-import { commitFiles, git, makeFolder, makeRepository } from '../support/repository.ts';
-import { build, modules, moduleText } from './dataset-support.ts';
+import { buildDataset } from '../../../../guardian/dataset/build.ts';
+import { defaultSettings } from '../../../../guardian/dataset/settings.ts';
+import { commitFiles, git, makeFolder, makeRepository } from '../../../support/repository.ts';
+import { build as buildAny, modules, moduleText } from '../../dataset-support.ts';
+
+const build = (...[t, repository, settings]: Parameters<typeof buildAny>) => buildAny(t, repository, { recipe: 'plain', ...settings });
 
 t.test('rows are in chat form, and each answer stands in the repository where it says', async (t) => {
   const repository = await makeRepository(t, { ...modules(12), 'README.md': '# Shop\n\nSells lamps to tigers, by weight and in the dark.\n' });
@@ -158,14 +160,14 @@ t.test('size limits are kept by a sample that the report tells of', async (t) =>
 
 t.test('damage and an unknown commit are errors, and an abort ends it', async (t) => {
   const repository = await makeRepository(t, modules(8));
-  const attempt = async (commit: string, signal = new AbortController().signal) => buildDataset({ repository, commit, settings: defaultSettings(0n), directory: await makeFolder(t), signal, progress() {} });
+  const attempt = async (commit: string, signal = new AbortController().signal) => buildDataset({ repository, commit, settings: defaultSettings(0n, 'plain'), directory: await makeFolder(t), signal, progress() {} });
   const commit = await git(repository, 'rev-parse', 'HEAD');
   await t.rejects(attempt('1'.repeat(40)), /can not list the files of commit 1+/);
   await t.rejects(attempt(commit, AbortSignal.abort(new Error('stopped here'))), /stopped here/);
   const midway = new AbortController();
   const directory = await makeFolder(t);
   await t.rejects(
-    buildDataset({ repository, commit, settings: defaultSettings(0n), directory, signal: midway.signal, progress: (share) => share > 0.3 && midway.abort(new Error('stopped midway')) }),
+    buildDataset({ repository, commit, settings: defaultSettings(0n, 'plain'), directory, signal: midway.signal, progress: (share) => share > 0.3 && midway.abort(new Error('stopped midway')) }),
     /stopped midway/,
   );
   const object = await git(repository, 'rev-parse', 'HEAD:src/module-003.js');

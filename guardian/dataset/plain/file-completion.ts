@@ -1,5 +1,5 @@
 import { contextStart, isAnswer, type Span } from './example.ts';
-import type { DatasetSettings } from './settings.ts';
+import type { DatasetSettings } from '../settings.ts';
 
 /**
  * Cuts a whole file into answers that follow each other, each with what stands right before it.

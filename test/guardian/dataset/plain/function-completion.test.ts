@@ -1,11 +1,11 @@
 import t from 'tap';
-import { fileSpans } from '../../guardian/dataset/file-completion.ts';
-import { functionSpans } from '../../guardian/dataset/function-completion.ts';
-import type { FunctionStyle } from '../../guardian/dataset/language.ts';
-import { defaultSettings } from '../../guardian/dataset/settings.ts';
-import { split } from '../../guardian/dataset/split.ts';
+import { fileSpans } from '../../../../guardian/dataset/plain/file-completion.ts';
+import { functionSpans } from '../../../../guardian/dataset/plain/function-completion.ts';
+import type { FunctionStyle } from '../../../../guardian/dataset/language.ts';
+import { defaultSettings } from '../../../../guardian/dataset/settings.ts';
+import { split } from '../../../../guardian/dataset/split.ts';
 
-const settings = { ...defaultSettings(0n), minAnswerChars: 5 };
+const settings = { ...defaultSettings(0n, 'plain'), minAnswerChars: 5 };
 
 /** Name, first and last line of each body (from 1). */
 function found(style: FunctionStyle, text: string): [string | undefined, string, string][] {

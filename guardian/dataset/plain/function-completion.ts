@@ -2,8 +2,8 @@ import { contextStart, isAnswer, type Span } from './example.ts';
 import { headerOf } from './function-header.ts';
 import { indentOf, maxSignatureLines, type FoundFunction } from './found-function.ts';
 import { findPythonFunction } from './python-function.ts';
-import type { FunctionStyle } from './language.ts';
-import type { DatasetSettings } from './settings.ts';
+import type { FunctionStyle } from '../language.ts';
+import type { DatasetSettings } from '../settings.ts';
 
 /** Longer first lines are no signatures, and cost time to match. */
 const maxHeaderChars = 300;

@@ -1,34 +1,28 @@
 import { hash } from 'node:crypto';
-import { answerOf, type Span } from './example.ts';
+import { createCounter, type Plan, type Side } from '../row.ts';
+import { answerOf, renderRow, type Span } from './example.ts';
 import { fileSpans } from './file-completion.ts';
 import { functionSpans } from './function-completion.ts';
-import { likenessKey, seededShare } from './hash.ts';
+import { likenessKey, seededShare } from '../hash.ts';
 import { createLeakFinder } from './leak.ts';
-import type { DatasetSettings } from './settings.ts';
-import type { SourceFile } from './source-file.ts';
-import { split, type Side } from './split.ts';
+import type { DatasetSettings } from '../settings.ts';
+import type { SourceFile } from '../source-file.ts';
+import { split } from '../split.ts';
 
 /** A file with the examples to make of it. */
-export interface PlannedFile {
+interface PlannedFile {
   file: SourceFile;
   side: Side;
   spans: Span[];
-}
-
-export interface Plan {
-  /** In the order of the files. */
-  files: PlannedFile[];
-  /** How many examples were left out, by reason. */
-  dropped: Map<string, number>;
 }
 
 /**
  * Decides which lines become examples, and on which side: a function of files and settings alone.
  * @param breathe called between pieces of work
  */
-export async function planExamples(files: readonly SourceFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Plan> {
-  const dropped = new Map<string, number>();
-  const drop = (reason: string): void => void dropped.set(reason, (dropped.get(reason) ?? 0) + 1);
+export async function planPlain(files: readonly SourceFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Plan> {
+  const dropped = createCounter();
+  const drop = (reason: string): void => dropped.add(reason);
 
   const cut: { file: SourceFile; spans: Span[]; group: string }[] = [];
   for (const file of files) {
@@ -54,7 +48,17 @@ export async function planExamples(files: readonly SourceFile[], settings: Datas
   }
   dropRepeated(heldout, drop);
   sampleHeldout(heldout, settings, drop);
-  return { files: planned.filter(({ spans }) => spans.length > 0), dropped };
+  return {
+    rows: render(planned),
+    count: planned.reduce((sum, { spans }) => sum + spans.length, 0),
+    heldoutFiles: heldout.map(({ file }) => ({ path: file.path, language: file.language.name, text: file.lines.join('\n') })),
+    filesDropped: new Map(),
+    rowsDropped: dropped.counts,
+  };
+}
+
+function* render(planned: readonly PlannedFile[]): Plan['rows'] {
+  for (const { file, side, spans } of planned) for (const span of spans) yield { side, row: renderRow(file, span), language: file.language.name };
 }
 
 /** One answer is asked for once on a side, where it stands first. */

@@ -1,0 +1,141 @@
+import { hash } from 'node:crypto';
+import { buildGraph } from '../graph/graph.ts';
+import { likenessKey } from '../hash.ts';
+import { commitExamples } from '../kinds/commit-message.ts';
+import { renderExample, type Example, type StudyFile } from '../kinds/example.ts';
+import { explanationExamples } from '../kinds/explanation.ts';
+import { fileExamples } from '../kinds/file-completion.ts';
+import { middleExamples } from '../kinds/fill-in-the-middle.ts';
+import { functionExamples } from '../kinds/function-completion.ts';
+import { questionExamples } from '../kinds/question.ts';
+import { retrievalExamples } from '../kinds/retrieval.ts';
+import { parseFile } from '../parse/parse.ts';
+import { createCounter, kinds, type HeldoutFile, type Plan, type Side } from '../row.ts';
+import type { DatasetSettings } from '../settings.ts';
+import type { SourceFile } from '../source-file.ts';
+import { split } from '../split.ts';
+import { balance, placeOf } from './balance.ts';
+import { licenceHeaderLines } from './licence-header.ts';
+import { separate } from './separate.ts';
+
+export interface FullOptions {
+  files: readonly SourceFile[];
+  repository: string;
+  commit: string;
+  settings: DatasetSettings;
+  signal: AbortSignal;
+  breathe(): Promise<void>;
+  /** Called with a share from 0 to 1. */
+  progress(share: number): void;
+}
+
+/** How far the progress is once all files are parsed. */
+const parsedShare = 0.6;
+
+/** Decides on all examples and their sides: each side's come from that side's files and history alone. */
+export async function planFull(options: FullOptions): Promise<Plan> {
+  const { settings, breathe, signal, progress } = options;
+  const filesDropped = createCounter();
+  const rowsDropped = createCounter();
+  const sided = splitFiles(options.files, settings);
+  const studies: Record<Side, StudyFile[]> = { train: [], heldout: [] };
+  const parsed = { files: 0, broken: 0 };
+  for (const [index, { file, side }] of sided.entries()) {
+    await breathe();
+    const study: StudyFile = { file, parsed: await parseFile(file.path, file.text, file.lines), start: licenceHeaderLines(file.lines) };
+    if (study.parsed.definitions.length > 0 || study.parsed.broken) parsed.files += 1;
+    if (study.parsed.broken) parsed.broken += 1;
+    studies[side].push(study);
+    progress(((index + 1) / sided.length) * parsedShare);
+  }
+  const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
+  const made = {} as Record<Side, Example[]>;
+  for (const side of ['train', 'heldout'] as const) {
+    const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
+    const own = withoutRepeated(all, rowsDropped.add);
+    const { kept, dropped } = balance(own, settings);
+    if (dropped > 0) rowsDropped.add('over_share', dropped);
+    made[side] = kept;
+  }
+  progress(0.8);
+  const heldout = withoutAnswersOf(made.train, sample(made.heldout, settings, rowsDropped.add), rowsDropped.add);
+  const rows = await separate({ train: made.train, heldout, heldoutFiles: studies.heldout.map(wholeFile).filter(({ text }) => text !== '') }, rowsDropped.add, filesDropped.add, breathe);
+  progress(1);
+  return {
+    rows: render(options.files, rows),
+    count: rows.train.length + rows.heldout.length,
+    heldoutFiles: rows.heldoutFiles,
+    filesDropped: filesDropped.counts,
+    rowsDropped: rowsDropped.counts,
+    parsed,
+  };
+}
+
+function splitFiles(files: readonly SourceFile[], { heldoutShare, seed }: DatasetSettings): { file: SourceFile; side: Side }[] {
+  const sides = split(files.map((file) => ({ key: file.path, group: likenessKey(file.text) })), heldoutShare, seed);
+  return files.map((file, index) => ({ file, side: sides[index]! }));
+}
+
+async function examplesOf(studies: readonly StudyFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
+  const examples: Example[] = [];
+  for (const study of studies) {
+    await breathe();
+    examples.push(...fileExamples(study, settings), ...functionExamples(study, settings), ...middleExamples(study, settings));
+  }
+  const graph = await buildGraph(studies, breathe);
+  examples.push(...explanationExamples(studies), ...questionExamples(studies, graph), ...retrievalExamples(studies, settings));
+  return examples;
+}
+
+/** One answer is asked for once in a kind, where it stands first. */
+function withoutRepeated(examples: readonly Example[], drop: (reason: string) => void): Example[] {
+  const known = new Set<string>();
+  return examples.filter((example) => {
+    const before = known.size;
+    const isNew = known.add(answerKey(example)).size > before;
+    if (!isNew) drop('repeated_answer');
+    return isNew;
+  });
+}
+
+function answerKey(example: Example): string {
+  return hash('sha1', `${example.kind} ${example.write().answer}`, 'base64');
+}
+
+/** Answers too short to share a run of 50 tokens are compared whole. */
+function withoutAnswersOf(train: readonly Example[], heldout: readonly Example[], drop: (reason: string) => void): Example[] {
+  const known = new Set(train.map(answerKey));
+  return heldout.filter((example) => {
+    const isSeen = known.has(answerKey(example));
+    if (isSeen) drop('seen_in_training');
+    return !isSeen;
+  });
+}
+
+/** At most `maxHeldoutRows`, of each kind by its share of the characters, by a seeded hash of where they stand. */
+function sample(heldout: readonly Example[], settings: DatasetSettings, drop: (reason: string, count: number) => void): Example[] {
+  if (heldout.length <= settings.maxHeldoutRows) return [...heldout];
+  const total = heldout.reduce((sum, { chars }) => sum + chars, 0);
+  const kept = new Set<Example>();
+  for (const own of Map.groupBy(heldout, ({ kind }) => kind).values()) {
+    const rows = Math.floor((settings.maxHeldoutRows * own.reduce((sum, { chars }) => sum + chars, 0)) / total);
+    const places = own.map((example) => ({ example, place: placeOf(example, settings.seed) })).sort((a, b) => a.place - b.place);
+    for (const { example } of places.slice(0, rows)) kept.add(example);
+  }
+  drop('over_heldout_limit', heldout.length - kept.size);
+  return heldout.filter((example) => kept.has(example));
+}
+
+function wholeFile({ file, start }: StudyFile): HeldoutFile {
+  return { path: file.path, language: file.language.name, text: start === 0 ? file.text : file.lines.slice(start).join('\n') };
+}
+
+/** In the order of files and lines. */
+function* render(files: readonly SourceFile[], rows: Record<Side, readonly Example[]>): Plan['rows'] {
+  const order = new Map(files.map((file, index) => [file, index]));
+  for (const side of ['train', 'heldout'] as const) {
+    const sorted = rows[side].map((example, made) => ({ example, made, place: order.get(example.file)!, kind: kinds.indexOf(example.kind) }));
+    sorted.sort((a, b) => a.place - b.place || a.example.start - b.example.start || a.kind - b.kind || a.made - b.made);
+    for (const { example } of sorted) yield { side, row: renderExample(example), language: example.file.language.name };
+  }
+}
