@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import type { BlobStore } from '../core/blobs/blob-store.ts';
 import { putTree } from '../core/blobs/tree.ts';
 import { TaskFailure, type TaskContext } from '../core/worker/task-runner.ts';
 import type { RunnerDeps } from './deps.ts';
-import { checkLocalBase, materialize } from './inputs.ts';
+import { checkLocalBase, materialize, type InputName } from './inputs.ts';
 import { runTrainer } from './run-trainer.ts';
 import { need, textOf } from './trainer-events.ts';
 
@@ -31,6 +32,21 @@ export interface BaseModels {
   resolve(context: TaskContext): Promise<BaseModel | 'stopped'>;
 }
 
+/**
+ * A base model that is there already, by its name; a starter's tree is written into the work folder.
+ * @throws TaskFailure base_model_missing, input_missing
+ */
+export async function namedBase(blobs: BlobStore, of: { baseModel: string; revision: string; baseModelDigest: string }, workDir: string, name: InputName): Promise<BaseModel> {
+  if (of.baseModel === '') throw new TaskFailure('bad_config', `base_model: the task names none for the ${name}`, false);
+  if (of.baseModel === starterName) {
+    // What an adapter was trained on can't be made a second time.
+    if (of.baseModelDigest === '') throw new TaskFailure('base_model_missing', `${starterName} was never pinned`, false);
+    return { model: await materialize(blobs, of.baseModelDigest, workDir, name), revision: null };
+  }
+  await checkLocalBase(of.baseModel);
+  return { model: of.baseModel, revision: of.revision || null };
+}
+
 /** @param pin tells the gateways of a starter that was made here; answers with the one that counts (the first) */
 export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin: (made: Pin, signal: AbortSignal) => Promise<Pin | undefined>): BaseModels {
   async function makeStarter(context: TaskContext): Promise<string | 'stopped'> {
@@ -49,18 +65,12 @@ export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin
     async resolve(context) {
       const { spec, inputs } = context.assignment;
       const train = spec?.kind.case === 'train' ? spec.kind.value : undefined;
-      const name = inputs?.baseModel || train?.baseModel || '';
-      if (name === '') throw new TaskFailure('bad_config', 'base_model: the task names none', false);
-      if (name !== starterName) {
-        await checkLocalBase(name);
-        return { model: name, revision: inputs?.revision || train?.revision || null };
-      }
-      let digest = inputs?.baseModelDigest ?? '';
-      // What an adapter was trained on can't be made a second time.
-      if (digest === '' && train === undefined) throw new TaskFailure('base_model_missing', `${starterName} was never pinned`, false);
-      if (digest === '') digest = await makeStarter(context);
-      if (digest === 'stopped') return 'stopped';
-      return { model: await materialize(deps.blobs, digest, context.workDir, 'base'), revision: null };
+      const baseModel = inputs?.baseModel || train?.baseModel || '';
+      const revision = inputs?.revision || train?.revision || '';
+      let baseModelDigest = inputs?.baseModelDigest ?? '';
+      if (baseModel === starterName && baseModelDigest === '' && train !== undefined) baseModelDigest = await makeStarter(context);
+      if (baseModelDigest === 'stopped') return 'stopped';
+      return namedBase(deps.blobs, { baseModel, revision, baseModelDigest }, context.workDir, 'base');
     },
   };
 }

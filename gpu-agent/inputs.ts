@@ -5,7 +5,7 @@ import { getTree } from '../core/blobs/tree.ts';
 import { TaskFailure } from '../core/worker/task-runner.ts';
 
 /** Names for what an attempt is given; each is written below the work folder. */
-export type InputName = 'dataset' | 'adapter' | 'checkpoint' | 'base';
+export type InputName = 'dataset' | 'adapter' | 'checkpoint' | 'base' | 'reference' | 'reference-base';
 
 /**
  * Writes a tree of the blob store into the work folder, every byte verified.

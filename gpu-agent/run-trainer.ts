@@ -6,7 +6,8 @@ import { crashOf, failureOf } from './failure.ts';
 import { startChild, type Child } from './process/child.ts';
 import { asMetric, numberOf, parseEvent, textOf, type TrainerEvent } from './trainer-events.ts';
 
-const trainerDir = join(import.meta.dirname, 'trainer');
+/** Folder of the Python package `forge_trainer`. */
+export const trainerDir = join(import.meta.dirname, 'trainer');
 /** Exit statuses of the trainer's own. */
 const exitSaved = 75;
 const exitCancelled = 76;

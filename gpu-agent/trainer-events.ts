@@ -14,7 +14,7 @@ export function parseEvent(line: string): TrainerEvent | undefined {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Absent stays absent: a number that was not measured is not made up. */
 export function numberOf(fields: Fields, name: string): number | undefined {

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { getTree, putTree, readTree } from '../../core/blobs/tree.ts';
 import { TaskKind, type EvaluateResult, type ExportResult, type TrainResult } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { CompletedReport, PinBaseRequest, ReportRequest } from '../../core/gen/aiforge/v1/worker_pb.ts';
@@ -19,6 +19,14 @@ async function trained(scene: AgentScene) {
   return { datasetDigest, adapterDigest, baseModel: scene.base, project: 'web' };
 }
 
+/** What the scripted trainer was told, out of the report's tree. */
+async function trainerConfig(t: Test, scene: AgentScene, { reportDigest }: EvaluateResult): Promise<Record<string, unknown>> {
+  const dir = await mkdtemp(join(tmpdir(), 'forge-report-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  await getTree(scene.blobs, reportDigest, dir);
+  return JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')) as Record<string, unknown>;
+}
+
 t.test('evaluate: numbers of base and tuned model, and the report as a tree', async (t) => {
   const scene = await agentScene(t);
   await scene.agent();
@@ -27,6 +35,36 @@ t.test('evaluate: numbers of base and tuned model, and the report as a tree', as
   const result = resultOf<EvaluateResult>(await scene.gateway.report('job_1.evaluate', 'completed'));
   t.match(result, { loss: 1, perplexity: Math.E, baseLoss: 2, tokens: 10n, examples: 2n, margin: 0.63, marginInterval: { low: 0.5, high: 0.7, confidence: 0.95, samples: 10_000n } });
   t.ok((await readTree(scene.blobs, result.reportDigest)).files.some((file) => file.path === 'report.md'));
+  t.notOk(result.reference ?? result.general, 'what was not asked for is absent');
+  t.match(await trainerConfig(t, scene, result), { reference: null, general_file: null });
+});
+
+t.test('evaluate: the model that would be replaced and the general texts, where they are asked for', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  const inputs = { ...(await trained(scene)), hyperparameters: { seed: 7n, maxSeqLength: 256 } };
+  const evaluate = (jobId: string, reference: object | undefined, general = true): void =>
+    scene.gateway.offer({ taskId: `${jobId}.evaluate`, attempt: 1, kind: TaskKind.EVALUATE, spec: { kind: { case: 'evaluate', value: { jobId, referenceJobId: 'job_0', general } } }, inputs: { ...inputs, ...(reference === undefined ? {} : { reference }) } });
+
+  const reference = { jobId: 'job_0', adapterDigest: inputs.adapterDigest, baseModel: scene.base, trainedBaseModelDigest: 'b'.repeat(64) };
+  evaluate('job_1', reference);
+  const result = resultOf<EvaluateResult>(await scene.gateway.report('job_1.evaluate', 'completed'));
+  t.match(result.reference, { jobId: 'job_0', loss: 1.5, perplexity: Math.exp(1.5), margin: 0.05, marginInterval: { low: -0.1, high: 0.2, confidence: 0.95, samples: 10_000n } });
+  t.match(result.general, { name: 'set', digest: 'a'.repeat(64), perplexity: 5, basePerplexity: 4, tokens: 7n, examples: 3n, increase: 0.25 });
+  const config = await trainerConfig(t, scene, result);
+  t.match(config, { base_model: scene.base, seed: 7, max_seq_length: 256, reference: { name: 'job_0', base_model: scene.base, revision: null, adapter_dir: /reference$/, expected_base_model_digest: 'b'.repeat(64) } });
+  t.ok((await readFile(config['general_file'] as string, 'utf8')).startsWith('{"text":'), 'the set that is shipped');
+
+  evaluate('job_2', { ...reference, baseModel: 'ai-forge/starter', baseModelDigest: inputs.datasetDigest });
+  const other = await trainerConfig(t, scene, resultOf<EvaluateResult>(await scene.gateway.report('job_2.evaluate', 'completed')));
+  t.match(other, { base_model: scene.base, reference: { base_model: /reference-base$/ } }, 'on a base of its own, from the blobs');
+
+  evaluate('job_3', { ...reference, baseModel: 'ai-forge/starter' });
+  t.match((await scene.gateway.report('job_3.evaluate', 'failed')).body.value, { code: 'base_model_missing', reason: /never pinned/ });
+  evaluate('job_4', { ...reference, adapterDigest: 'f'.repeat(64) });
+  t.match((await scene.gateway.report('job_4.evaluate', 'failed')).body.value, { code: 'input_missing', reason: /the reference f/ });
+  evaluate('job_5', undefined);
+  t.match((await scene.gateway.report('job_5.evaluate', 'failed')).body.value, { code: 'input_missing', reason: /no model of job_0 to compare with/ });
 });
 
 t.test('export: a tree with the GGUF and what the trainer said of it', async (t) => {

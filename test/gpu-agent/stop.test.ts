@@ -1,4 +1,5 @@
 import t from 'tap';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { type CheckpointReport, RequestedStop, type Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import { agentScene, type AgentScene } from '../support/agent-scene.ts';
 import { processState, untilGone, untilState } from '../support/proc.ts';
@@ -24,6 +25,23 @@ t.test('pause: the trainer saves, ends and is gone', async (t) => {
   t.equal(processState(pid), undefined, 'gone before the stop is told');
   const saved = scene.gateway.accepted.filter((report) => report.body.case === 'checkpoint').at(-1)!.body.value as CheckpointReport;
   t.equal(saved.step, 3n);
+});
+
+t.test('pause: an evaluation ends as stopped, and its trainer is gone', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  const datasetDigest = await scene.dataset({ holdAt: 1 });
+  scene.gateway.offer({
+    taskId: 'job_1.evaluate', attempt: 1, kind: TaskKind.EVALUATE,
+    spec: { kind: { case: 'evaluate', value: { jobId: 'job_1' } } },
+    inputs: { datasetDigest, adapterDigest: datasetDigest, baseModel: scene.base },
+  });
+  const message = await scene.gateway.until<Telemetry>('telemetry', (seen: Telemetry) => /pid \d+/.test(seen.log));
+  const pid = Number(/pid (\d+)/.exec(message.log)![1]);
+  t.ok(processState(pid));
+  scene.gateway.request('job_1.evaluate', RequestedStop.PAUSE);
+  await scene.gateway.report('job_1.evaluate', 'stopped');
+  t.equal(processState(pid), undefined, 'gone before the stop is told');
 });
 
 t.test('cancel: the trainer ends without saving', async (t) => {

@@ -75,7 +75,13 @@ function evaluate() {
   if (script.holdAt !== undefined) return undefined;
   mkdirSync(config.output_dir, { recursive: true });
   writeFileSync(join(config.output_dir, 'report.md'), `# ${config.title}\n`);
-  return { tokens: 10, examples: 2, base: { loss: 2, perplexity: Math.exp(2) }, adapters: { tuned: { loss: 1, perplexity: Math.E, margin: 0.63, bootstrap: { low: 0.5, high: 0.7, confidence: 0.95, samples: 10_000 } } }, pairs: [] };
+  writeFileSync(join(config.output_dir, 'config.json'), JSON.stringify(config));
+  const bootstrap = { low: -0.1, high: 0.2, confidence: 0.95, samples: 10_000 };
+  return {
+    ...(config.reference ? { reference: { name: config.reference.name, loss: 1.5, perplexity: Math.exp(1.5), margin: 0.05, bootstrap, examples: 2, left_out: 0 } } : {}),
+    ...(config.general_file ? { general: { name: 'set', digest: 'a'.repeat(64), tokens: 7, examples: 3, base: { loss: 0, perplexity: 4 }, adapters: { tuned: { loss: 0, perplexity: 5 } } } } : {}),
+    tokens: 10, examples: 2, base: { loss: 2, perplexity: Math.exp(2) }, adapters: { tuned: { loss: 1, perplexity: Math.E, margin: 0.63, bootstrap: { low: 0.5, high: 0.7, confidence: 0.95, samples: 10_000 } } }, pairs: [],
+  };
 }
 
 function makeExport() {

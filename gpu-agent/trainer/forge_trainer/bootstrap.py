@@ -38,6 +38,7 @@ def relative_gain(
     for at in range(0, samples, CHUNK):
         # How often each example is drawn: the same as drawing indices, in far less memory.
         counts = rng.multinomial(len(n), numpy.full(len(n), 1 / len(n)), size=min(CHUNK, samples - at))
-        values.append(1 - numpy.exp((counts @ (a - b)) / (counts @ n)))
+        # Capped as perplexity is, where a float would overflow.
+        values.append(1 - numpy.exp(numpy.minimum((counts @ (a - b)) / (counts @ n), 700.0)))
     low, high = numpy.quantile(numpy.concatenate(values), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(low=float(low), high=float(high), samples=samples)

@@ -38,21 +38,27 @@ def read_rows(path: str, tokenizer: Any, max_length: int) -> list[Row]:
     """
     rows: list[Row] = []
     dropped = 0
-    for number, messages in _conversations(path):
+    for number, value in json_lines(path):
+        messages = checked_messages(value, f"{path} line {number}")
         row = make_row(messages, tokenizer, max_length, f"{Path(path).name} line {number}")
         if row.completion_tokens > 0:
             rows.append(row)
         else:
             dropped += 1
+    report_dropped(path, dropped, len(rows), max_length)
+    return rows
+
+
+def report_dropped(path: str, dropped: int, kept: int, max_length: int) -> None:
+    """Says in the log how many rows were left out. Raises TrainerError bad_dataset when none was kept."""
     if dropped:
         print(
-            f"trainer: {dropped} of {dropped + len(rows)} rows of {Path(path).name} have no completion token within "
+            f"trainer: {dropped} of {dropped + kept} rows of {Path(path).name} have no completion token within "
             f"max_seq_length {max_length} and are left out",
             file=sys.stderr,
         )
-    if not rows:
+    if not kept:
         raise TrainerError("bad_dataset", f"{path}: no row has a completion within max_seq_length {max_length}")
-    return rows
 
 
 def make_row(messages: list[dict[str, str]], tokenizer: Any, max_length: int, where: str) -> Row:
@@ -90,7 +96,8 @@ def _end_of_turn(ids: list[int], start: int, tokenizer: Any) -> int:
     return len(ids)
 
 
-def _conversations(path: str) -> Iterator[tuple[int, list[dict[str, str]]]]:
+def json_lines(path: str) -> Iterator[tuple[int, Any]]:
+    """The number (from 1) and value of each line that is not blank. Raises TrainerError bad_dataset."""
     try:
         with open(path, "rb") as stream:
             number = 0
@@ -99,16 +106,20 @@ def _conversations(path: str) -> Iterator[tuple[int, list[dict[str, str]]]]:
                 if len(line) > MAX_LINE_BYTES:
                     raise TrainerError("bad_dataset", f"{path} line {number}: longer than {MAX_LINE_BYTES} bytes")
                 if line.strip():
-                    yield number, _messages(line, f"{path} line {number}")
+                    yield number, _decoded(line, f"{path} line {number}")
     except OSError as error:
         raise TrainerError("bad_dataset", f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _messages(line: bytes, where: str) -> list[dict[str, str]]:
+def _decoded(line: bytes, where: str) -> Any:
     try:
-        row = json.loads(line)
+        return json.loads(line)
     except ValueError as error:
         raise TrainerError("bad_dataset", f"{where}: not JSON: {error}") from error
+
+
+def checked_messages(row: Any, where: str) -> list[dict[str, str]]:
+    """The conversation of a decoded line. Raises TrainerError bad_dataset saying what is wrong with it."""
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or len(messages) < 2:
         raise TrainerError("bad_dataset", f"{where}: messages must be a list of at least a user and an assistant turn")

@@ -31,6 +31,9 @@ class TrainConfig:
     lora_dropout: float = setting(default=0.0, check=between(0, 0.9))
     target_modules: tuple[str, ...] | None = setting(default=None, check=not_empty)
     max_steps: int | None = setting(default=None, check=at_least(1))
+    # Instead of max_steps: as many steps as it takes until so many completion tokens were trained on. The order of the
+    # rows is known beforehand, so the learning rate decays over just these steps.
+    max_tokens: int | None = setting(default=None, check=at_least(1))
     max_seq_length: int = setting(default=1024, check=between(8, 1_048_576))
     batch_size: int = setting(default=1, check=between(1, 4096))
     gradient_accumulation: int = setting(default=8, check=between(1, 4096))
@@ -52,6 +55,8 @@ class TrainConfig:
             yield "use_unsloth: needs CUDA, use_pissa false and quantization none or 4bit"
         if self.quantization != "none" and self.device == "cpu":
             yield f"quantization: {self.quantization} needs CUDA; use none on a CPU"
+        if self.max_steps is not None and self.max_tokens is not None:
+            yield "max_tokens: give it or max_steps, not both"
         if self.early_stopping_patience is not None and self.heldout_file is None:
             yield "early_stopping_patience: needs a heldout_file to evaluate on"
         if self.use_pissa and self.lora_dropout > 0:
@@ -69,8 +74,23 @@ def adapter_problem(given: dict[str, Any]) -> str | None:
 
 
 @dataclass(frozen=True)
+class ReferenceConfig:
+    """The finished model that a new one would replace: an adapter and the base it was trained on."""
+
+    name: str = setting(check=not_empty)
+    base_model: str = setting(check=not_empty)
+    adapter_dir: str = setting(check=not_empty)
+    revision: str | None = None
+    expected_base_model_digest: str | None = None
+
+
+@dataclass(frozen=True)
 class EvaluateConfig:
-    """Held-out perplexity of the base model and of adapters on it, with paired bootstrap bounds."""
+    """Held-out perplexity of the base model and of adapters on it, with paired bootstrap bounds.
+
+    `general_file` is a set of raw texts that base and adapters are measured on as well. `reference` is measured on
+    the same held-out examples as the only adapter, and compared with it.
+    """
 
     base_model: str = setting(check=not_empty)
     adapters: dict[str, Any] = setting(check=adapter_problem)
@@ -87,6 +107,15 @@ class EvaluateConfig:
     title: str = "evaluation"
     lineage: dict[str, Any] = field(default_factory=dict)
     expected_base_model_digest: str | None = None
+    general_file: str | None = setting(default=None, check=not_empty)
+    reference: ReferenceConfig | None = None
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong between fields."""
+        if self.reference is not None and len(self.adapters) != 1:
+            yield f"reference: needs exactly one adapter to compare with, not {len(self.adapters)}"
+        if self.reference is not None and "reference" in self.adapters:
+            yield "adapters: the name reference is taken by the reference"
 
 
 @dataclass(frozen=True)

@@ -9,45 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from . import atomic
-from .base_model import find_trained_base, load_model, load_tokenizer
 from .bootstrap import CONFIDENCE, Interval, relative_gain
-from .chat_rows import read_rows
 from .configs import EvaluateConfig
-from .device import compute_dtype, settle_device
 from .errors import TrainerError
 from .events import EventStream
-from .heldout import HeldoutLoss, heldout_loss, perplexity
+from .heldout import HeldoutLoss, perplexity
+from .measurement import BASE, REFERENCE, Measured, measure_all
+from .reference import compare
 from .report import write_report
 
-BASE = "base"
 GAIN = "1 - ppl/base_ppl"
 
 
 def evaluate(config: EvaluateConfig, events: EventStream) -> dict[str, Any]:
     """Measures base and adapters on the same rows, writes report and per-example losses; gives the result's fields."""
     events.phase("loading")
-    missing = [n for n, path in config.adapters.items() if not (Path(path) / "adapter_config.json").is_file()]
-    if missing:
-        raise TrainerError("bad_config", f"adapters: no adapter_config.json in that of {', '.join(missing)}")
-    base_dir = find_trained_base(config.base_model, config.revision, config.expected_base_model_digest)
-    device = settle_device(config.device, config.threads)
-    tokenizer = load_tokenizer(base_dir)
-    rows = read_rows(config.heldout_file, tokenizer, config.max_seq_length)
-    model = load_model(base_dir, compute_dtype(device), device)
-
-    events.phase("evaluating")
-    measured: dict[str, HeldoutLoss] = {}
-    parts = 1 + len(config.adapters)
-    for done, (name, present) in enumerate(_variants(model, config)):
-        share = done / parts
-        measured[name] = heldout_loss(
-            present,
-            rows,
-            config.batch_size,
-            tokenizer.pad_token_id,
-            lambda part, share=share, name=name: events.progress(share + part / parts, f"evaluating {name}"),
-        )
-
+    _require_adapters(config)
+    measured = measure_all(config, events)
     out = Path(config.output_dir)
     out.mkdir(parents=True, exist_ok=True)
     result = _result(measured, config)
@@ -58,42 +36,31 @@ def evaluate(config: EvaluateConfig, events: EventStream) -> dict[str, Any]:
     return result
 
 
-def _variants(model: Any, config: EvaluateConfig) -> Iterator[tuple[str, Any]]:
-    """The base first, untouched; then each adapter on it by itself."""
-    yield BASE, model
-    from peft import PeftModel
-
-    wrapped = None
-    for name, directory in config.adapters.items():
-        if wrapped is None:
-            wrapped = PeftModel.from_pretrained(model, directory, adapter_name=name)
-        else:
-            wrapped.load_adapter(directory, adapter_name=name)
-        wrapped.set_adapter(name)
-        yield name, wrapped
+def _require_adapters(config: EvaluateConfig) -> None:
+    given = {f"adapters: {name}": directory for name, directory in config.adapters.items()}
+    if config.reference is not None:
+        given["reference: adapter_dir"] = config.reference.adapter_dir
+    missing = [name for name, directory in given.items() if not (Path(directory) / "adapter_config.json").is_file()]
+    if missing:
+        raise TrainerError("bad_config", f"no adapter_config.json in the folder of {'; '.join(missing)}")
 
 
-def _result(measured: dict[str, HeldoutLoss], config: EvaluateConfig) -> dict[str, Any]:
-    base = measured[BASE]
+def _result(measured: Measured, config: EvaluateConfig) -> dict[str, Any]:
+    losses = measured.heldout
+    base = losses[BASE]
 
     def bounds(name: str, reference: str) -> Interval:
-        a, b = measured[name].nll, measured[reference].nll
+        a, b = losses[name].nll, losses[reference].nll
         return relative_gain(a, b, base.tokens, config.bootstrap_samples, config.seed)
 
-    adapters = {}
-    for name in config.adapters:
-        interval = bounds(name, BASE)
-        adapters[name] = {
-            **_loss(measured[name]),
-            "margin": 1 - perplexity(measured[name].loss) / perplexity(base.loss),
-            "bootstrap": {
-                "low": interval.low,
-                "high": interval.high,
-                "confidence": CONFIDENCE,
-                "samples": interval.samples,
-                "statistic": GAIN,
-            },
+    adapters = {
+        name: {
+            **_loss(losses[name]),
+            "margin": 1 - perplexity(losses[name].loss) / perplexity(base.loss),
+            "bootstrap": {**_interval(bounds(name, BASE)), "statistic": GAIN},
         }
+        for name in config.adapters
+    }
     pairs = []
     for a, b in itertools.combinations(config.adapters, 2):
         interval = bounds(a, b)
@@ -102,7 +69,7 @@ def _result(measured: dict[str, HeldoutLoss], config: EvaluateConfig) -> dict[st
                 "a": a,
                 "b": b,
                 "statistic": f"1 - ppl({a})/ppl({b})",
-                "value": 1 - perplexity(measured[a].loss) / perplexity(measured[b].loss),
+                "value": 1 - perplexity(losses[a].loss) / perplexity(losses[b].loss),
                 "low": interval.low,
                 "high": interval.high,
             }
@@ -113,6 +80,41 @@ def _result(measured: dict[str, HeldoutLoss], config: EvaluateConfig) -> dict[st
         BASE: _loss(base),
         "adapters": adapters,
         "pairs": pairs,
+        **_reference(measured, config),
+        **_general(measured, config),
+    }
+
+
+def _reference(measured: Measured, config: EvaluateConfig) -> dict[str, Any]:
+    """Of the model that would be replaced, where one was given."""
+    if config.reference is None:
+        return {}
+    (new,) = config.adapters
+    compared = compare(
+        measured.heldout[new],
+        measured.examples,
+        measured.heldout[REFERENCE],
+        measured.reference_examples,
+        config.bootstrap_samples,
+        config.seed,
+    )
+    interval = _interval(compared.pop("interval"))
+    return {REFERENCE: {"name": config.reference.name, **compared, "bootstrap": interval}}
+
+
+def _general(measured: Measured, config: EvaluateConfig) -> dict[str, Any]:
+    """Of the general text set, where one was given."""
+    if measured.general_set is None:
+        return {}
+    base = measured.general[BASE]
+    return {
+        "general": {
+            **measured.general_set,
+            "tokens": sum(base.tokens),
+            "examples": len(base.tokens),
+            BASE: _loss(base),
+            "adapters": {name: _loss(measured.general[name]) for name in config.adapters},
+        }
     }
 
 
@@ -120,7 +122,17 @@ def _loss(measured: HeldoutLoss) -> dict[str, float]:
     return {"loss": measured.loss, "perplexity": perplexity(measured.loss)}
 
 
-def _lines(measured: dict[str, HeldoutLoss]) -> Iterator[str]:
-    for index, tokens in enumerate(measured[BASE].tokens):
-        losses = {f"{name}_nll": part.nll[index] for name, part in measured.items()}
-        yield json.dumps({"index": index, "tokens": tokens, **losses}) + "\n"
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {"low": interval.low, "high": interval.high, "confidence": CONFIDENCE, "samples": interval.samples}
+
+
+def _lines(measured: Measured) -> Iterator[str]:
+    """For each example of the base: its tokens, and each model's loss (the reference's where it can score it)."""
+    lines = {example.line: at for at, example in enumerate(measured.reference_examples)}
+    for index, example in enumerate(measured.examples):
+        losses: dict[str, float] = {}
+        for name, part in measured.heldout.items():
+            at = lines.get(example.line) if name == REFERENCE else index
+            if at is not None:
+                losses[f"{name}_nll"] = part.nll[at]
+        yield json.dumps({"index": index, "tokens": example.tokens, **losses}) + "\n"

@@ -15,7 +15,8 @@ REPORT, CURVE = "report.md", "loss-curve.svg"
 
 def write_report(directory: Path, config: EvaluateConfig, result: dict[str, Any]) -> Path:
     """Writes report.md (and loss-curve.svg where there is a metrics file) and gives the report's path."""
-    parts = [f"# Evaluation: {_inline(config.title)}\n", _measurements(result), _pairs(result), _lineage(config)]
+    parts = [f"# Evaluation: {_inline(config.title)}\n", _measurements(result)]
+    parts += [_pairs(result), _reference(result), _general(result), _lineage(config)]
     if config.metrics_file is not None:
         parts.append(_curve(directory, config.metrics_file))
     path = directory / REPORT
@@ -54,6 +55,44 @@ def _pairs(result: dict[str, Any]) -> str:
         for pair in result["pairs"]
     )
     return f"## Adapters compared\n\n| statistic | value | 95 % bounds |\n|---|---:|---:|\n{rows}"
+
+
+def _reference(result: dict[str, Any]) -> str:
+    """The model that would be replaced, where one was measured."""
+    if "reference" not in result:
+        return ""
+    one = result["reference"]
+    bounds = one["bootstrap"]
+    left_out = (
+        f" {one['left_out']:,} more are left out: their answers do not fit whole into both models' windows."
+        if one["left_out"]
+        else ""
+    )
+    return (
+        f"## Against the model it would replace\n\nMeasured on {one['examples']:,} of the same examples.{left_out} "
+        "The margin is 1 - exp((sum of new losses - sum of old losses) / tokens of the new model), which is also fair "
+        "to a model with another tokenizer; above 0 the new model is better.\n\n"
+        "| model | loss | perplexity | margin of the new one | 95 % bounds |\n|---|---:|---:|---:|---:|\n"
+        f"| {_inline(one['name'])} | {one['loss']:.4f} | {one['perplexity']:.3f} | {one['margin']:.2%} "
+        f"| {bounds['low']:.2%} to {bounds['high']:.2%} |\n"
+    )
+
+
+def _general(result: dict[str, Any]) -> str:
+    """The general text set, where it was measured."""
+    if "general" not in result:
+        return ""
+    one = result["general"]
+    base = one["base"]
+    rows = [f"| base | {base['loss']:.4f} | {base['perplexity']:.3f} | |\n"]
+    for name, tuned in one["adapters"].items():
+        increase = tuned["perplexity"] / base["perplexity"] - 1
+        rows.append(f"| {name} | {tuned['loss']:.4f} | {tuned['perplexity']:.3f} | {increase:+.2%} |\n")
+    return (
+        f"## General ability\n\nText set {_inline(one['name'])} (SHA-256 {one['digest']}): {one['examples']:,} texts, "
+        f"{one['tokens']:,} tokens, scored as they stand. A perplexity above the base's is ability that was lost.\n\n"
+        "| model | loss | perplexity | against the base |\n|---|---:|---:|---:|\n" + "".join(rows)
+    )
 
 
 def _lineage(config: EvaluateConfig) -> str:

@@ -62,13 +62,21 @@ def parse(given: Any, kind: type[T]) -> T:
 
 
 def _convert(value: Any, hint: Any) -> tuple[Any, str | None]:
-    """The value as the hinted type (int where float is hinted becomes float; lists become tuples), or what is wrong."""
+    """The value as the hinted type, or what is wrong with it.
+
+    An int where float is hinted becomes a float, a list a tuple, an object the hinted dataclass.
+    """
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
         options = typing.get_args(hint)
         if value is None and type(None) in options:
             return None, None
         return _convert(value, next(option for option in options if option is not type(None)))
+    if dataclasses.is_dataclass(hint):
+        try:
+            return parse(value, typing.cast(type[Any], hint)), None
+        except TrainerError as error:
+            return value, str(error)
     if origin is typing.Literal:
         options = typing.get_args(hint)
         return value, None if value in options else f"must be one of {', '.join(map(str, options))}, not {value!r}"

@@ -33,6 +33,7 @@ RUN_FIELDS = (
     "lora_dropout",
     "target_modules",
     "max_steps",
+    "max_tokens",
     "max_seq_length",
     "batch_size",
     "gradient_accumulation",
@@ -68,10 +69,12 @@ def train(config: TrainConfig, events: EventStream, control: Control) -> dict[st
         stop_unchanged(events, checkpoint)
         raise
 
-    plan = Plan.of(config, len(rows))
+    plan = Plan.of(config, rows)
+    # To transformers a number of tokens is the number of steps that it takes.
+    settled = config if config.max_tokens is None else dataclasses.replace(config, max_steps=plan.total_steps)
     run = TrainingRun(config, events, control, plan, prepared, heldout, fingerprint, checkpoint)
     with tempfile.TemporaryDirectory(prefix="forge-trainer-") as scratch:
-        run.attach(_trainer(config, run, prepared.model, tokenizer, rows, device, dtype, checkpoint, scratch))
+        run.attach(_trainer(settled, run, prepared.model, tokenizer, rows, device, dtype, checkpoint, scratch))
         trainable, total = _count_parameters(prepared.model)
         events.send(
             "plan",
@@ -98,6 +101,7 @@ def train(config: TrainConfig, events: EventStream, control: Control) -> dict[st
         "steps": run.step,
         "epochs": round(run.epoch, 6),
         "tokens_seen": run.metrics.tokens_seen,
+        "all_tokens": run.metrics.all_tokens,
         "seconds": round(run.metrics.seconds, 3),
         "tokens_per_second": round(run.metrics.all_tokens / run.metrics.seconds, 1),
         "peak_memory_bytes": peak_memory_bytes(device),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from .chat_rows import Row
 from .checkpoint import Checkpoint, save_checkpoint
 from .configs import TrainConfig
 from .control import Control, StopRequested
+from .epoch_sampler import EpochSampler
 from .events import EventStream
 from .heldout import heldout_loss
 from .metrics import Metrics
@@ -28,11 +30,28 @@ class Plan:
     total_steps: int
 
     @classmethod
-    def of(cls, config: TrainConfig, rows: int) -> Plan:
-        """The plan for that many training rows."""
-        batches = -(-rows // config.batch_size)
+    def of(cls, config: TrainConfig, rows: Sequence[Row]) -> Plan:
+        """The plan for these training rows."""
+        batches = -(-len(rows) // config.batch_size)
         per_epoch = -(-batches // config.gradient_accumulation)
+        if config.max_tokens is not None:
+            return cls(per_epoch, _steps_for_tokens(config, rows, config.max_tokens))
         return cls(per_epoch, config.max_steps if config.max_steps is not None else per_epoch * config.epochs)
+
+
+def _steps_for_tokens(config: TrainConfig, rows: Sequence[Row], max_tokens: int) -> int:
+    """The first optimizer step by whose end `max_tokens` completion tokens were trained on, in the sampler's order."""
+    sampler = EpochSampler([len(row.input_ids) for row in rows], config.batch_size, config.seed)
+    rows_per_step = config.batch_size * config.gradient_accumulation
+    steps = seen = 0
+    while True:
+        order = list(sampler)
+        for at in range(0, len(order), rows_per_step):
+            steps += 1
+            seen += sum(rows[index].completion_tokens for index in order[at : at + rows_per_step])
+            if seen >= max_tokens:
+                return steps
+        sampler.epoch += 1
 
 
 class TrainingRun:

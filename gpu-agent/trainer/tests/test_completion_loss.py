@@ -17,7 +17,7 @@ def reference(base: Path, train_file: Path, config: dict[str, Any], chosen: slic
     from forge_trainer import configs, settings
     from forge_trainer.base_model import load_tokenizer
     from forge_trainer.chat_rows import IGNORED_LABEL, read_rows
-    from forge_trainer.forge_sft import EpochSampler
+    from forge_trainer.epoch_sampler import EpochSampler
     from forge_trainer.prepare_model import prepare_model
 
     rows = read_rows(str(train_file), load_tokenizer(base), config["max_seq_length"])

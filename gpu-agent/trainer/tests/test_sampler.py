@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from forge_trainer.forge_sft import EpochSampler
+from forge_trainer.epoch_sampler import EpochSampler
 
 
 @pytest.mark.parametrize(("rows", "batch"), [(103, 4), (1, 8), (8, 8), (64, 1), (5, 2)])

@@ -1,4 +1,4 @@
-"""Pause, cancel, SIGTERM and failures of the train command as the agent sees them: events and exit codes."""
+"""Pause, cancel, SIGTERM and failures of the commands as the agent sees them: events and exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Child, Recorder, train_here
+from conftest import Child, Recorder, train_here, write_jsonl
 
 from forge_trainer.errors import TrainerError
 
@@ -115,3 +115,50 @@ def test_a_missing_base_model_and_a_hub_out_of_reach(
     assert child.end() == FAILED
     assert child.events[-1]["code"] == "hub_unreachable", child.events[-1]
     assert time.monotonic() - asked < 60
+
+
+def test_an_evaluation_that_is_paused_ends_at_once_and_leaves_nothing(
+    train_config: dict[str, Any], start: Start, recorder: Recorder, tmp_path: Path
+) -> None:
+    adapter = train_here({**train_config, "epochs": 1}, recorder)["adapter_dir"]
+    texts = write_jsonl(tmp_path / "long.jsonl", [{"text": f"x{i} = {i}\n" * 1000} for i in range(30)])
+    output = tmp_path / "evaluation"
+    child = start(
+        "evaluate",
+        {
+            "base_model": train_config["base_model"],
+            "adapters": {"tuned": adapter},
+            "heldout_file": str(texts),
+            "output_dir": str(output),
+            "max_seq_length": 16,
+            "threads": 1,
+            "device": "cpu",
+        },
+    )
+    child.until("progress")
+    asked = time.monotonic()
+    child.say("pause")
+    assert child.end() == PAUSED
+    assert time.monotonic() - asked < 5
+    assert child.events[-1] == {"type": "stopped", "step": 0} and not output.exists()
+
+
+def test_an_export_that_is_paused_ends_at_once_and_leaves_nothing(
+    train_config: dict[str, Any],
+    start: Start,
+    recorder: Recorder,
+    tmp_path: Path,
+    converter_dir: Path,
+    llama_library_dir: Path,
+) -> None:
+    adapter = train_here({**train_config, "epochs": 1}, recorder)["adapter_dir"]
+    output = tmp_path / "export"
+    folders = {"llama_library_dir": str(llama_library_dir), "converter_dir": str(converter_dir)}
+    config = {"base_model": train_config["base_model"], "adapter_dir": adapter, "output_dir": str(output), **folders}
+    child = start("export", config)
+    child.until("phase")
+    asked = time.monotonic()
+    child.say("pause")
+    assert child.end() == PAUSED
+    assert time.monotonic() - asked < 5
+    assert child.events[-1] == {"type": "stopped", "step": 0} and not output.exists()
