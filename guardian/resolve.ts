@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import { ForgeError, invalid } from '../core/errors.ts';
-import { readHead } from './git/head.ts';
+import { headProblem, readHead } from './git/head.ts';
 import { findPath, isInRoots, readRoots, type Root } from './project-path.ts';
 import { hashTrainingFile } from './training-file/hash.ts';
 
@@ -73,22 +73,12 @@ async function pin(folder: string, field: string, roots: readonly Root[], timeou
 }
 
 function pinned(head: Awaited<ReturnType<typeof readHead>>, folder: string, field: string, roots: readonly Root[]): Source {
-  switch (head.kind) {
-    case 'repository':
-      // A root itself was named by whoever runs the service, wherever its git directory lies (as of a linked working tree).
-      if (!roots.some((root) => root.real === folder) && !head.gitDirs.every((dir) => isInRoots(dir, roots))) {
-        throw invalid(field, `the git directory of ${folder} lies outside the project roots; add its folder to FORGE_PROJECT_ROOTS`);
-      }
-      return { repository: folder, commit: head.commit };
-    case 'empty':
-      throw invalid(field, `the repository ${folder} has no commit yet; commit its files first`);
-    case 'not a repository':
-      throw invalid(field, `${folder} is not the top folder of a git repository; run git init and commit its files, or give the top folder`);
-    case 'foreign':
-      throw invalid(field, `the repository ${folder} belongs to another user; to trust it, run: git config --global --add safe.directory ${folder}`);
-    case 'broken':
-      throw invalid(field, `git can not read the repository ${folder}: ${head.reason}`);
+  if (head.kind !== 'repository') throw invalid(field, headProblem(head, folder));
+  // A root itself was named by whoever runs the service, wherever its git directory lies (as of a linked working tree).
+  if (!roots.some((root) => root.real === folder) && !head.gitDirs.every((dir) => isInRoots(dir, roots))) {
+    throw invalid(field, `the git directory of ${folder} lies outside the project roots; add its folder to FORGE_PROJECT_ROOTS`);
   }
+  return { repository: folder, commit: head.commit };
 }
 
 function reason(error: unknown): string {

@@ -33,6 +33,20 @@ export async function readHead(folder: string, timeoutMs: number): Promise<Head>
   return { kind: 'repository', gitDirs, commit };
 }
 
+/** Why a folder can't be worked with, and what to do about it. */
+export function headProblem(head: Exclude<Head, { kind: 'repository' }>, folder: string): string {
+  switch (head.kind) {
+    case 'empty':
+      return `the repository ${folder} has no commit yet; commit its files first`;
+    case 'not a repository':
+      return `${folder} is not the top folder of a git repository; run git init and commit its files, or give the top folder`;
+    case 'foreign':
+      return `the repository ${folder} belongs to another user; to trust it, run: git config --global --add safe.directory ${folder}`;
+    case 'broken':
+      return `git can not read the repository ${folder}: ${head.reason}`;
+  }
+}
+
 /** A full object id, SHA-1 or SHA-256. */
 export function isCommit(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);

@@ -34,7 +34,7 @@ t.test('each trigger names its figure and threshold', async (t) => {
 });
 
 t.test('more changes never turn a yes into a no', async (t) => {
-  const names = fc.oneof(fc.constant([]), fc.array(fc.constantFrom('src/core/a.ts', 'lib/b.ts', 'v1', 'release/2'), { maxLength: 5 }));
+  const names = fc.oneof(fc.constant<string[]>([]), fc.array(fc.constantFrom<string[]>('src/core/a.ts', 'lib/b.ts', 'v1', 'release/2'), { maxLength: 5 }));
   const figures = fc.record({
     filesChanged: fc.bigInt(0n, 30n),
     commitsSinceLastTrain: fc.bigInt(0n, 30n),
