@@ -88,7 +88,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
       call(retraining.cancelRetrain, control('cancel')),
       call(retraining.approveRetrain, control('approve')),
       call(projects.createProject, (request, { signal }) => registerProject(request, deps, signal)),
-      call(projects.deleteProject, ({ name }, { signal }) => deleteProject(ledger, name, signal)),
+      call(projects.deleteProject, ({ name }, { signal }) => deleteProject(deps, name, signal)),
       call({ name: 'NoticePush', input: NoticePushRequestSchema, output: NoticePushResponseSchema }, async ({ projectName }) => daemon.noticePush(projectName)),
     ];
     const worker = createWorker({

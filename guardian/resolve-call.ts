@@ -27,7 +27,7 @@ async function resolve({ projectName, projectPath, ref }: ResolveRequest, { ledg
   const registered = projectPath === '' ? registeredAs(ledger, projectName) : undefined;
   if (registered !== undefined) {
     const { path, spec } = await openSource(registered, mirrors, projectRoots, signal);
-    return { ...spec, commit: await resolveRef(path, ref || registered.ref, resolveTimeoutMs) };
+    return { ...spec, commit: await resolveRef(path, ref || registered.ref || 'HEAD', resolveTimeoutMs) };
   }
   const source = await resolveSource({ projectName, projectPath }, { projectRoots, timeoutMs: resolveTimeoutMs });
   if (ref === '') return source;

@@ -32,7 +32,7 @@ export async function registerProject(request: CreateProjectRequest, deps: LookD
   const training = request.training === undefined ? undefined : nestedTrainSpec(request.training, 'training');
   const repository = path === undefined ? '' : await localPath(path, projectRoots);
   const source = await openSource({ repository, url: url ?? '' }, mirrors, projectRoots, signal);
-  await resolveRef(source.path, request.ref ?? '', refTimeoutMs);
+  await resolveRef(source.path, request.ref || 'HEAD', refTimeoutMs);
   const registration = create(ProjectRegisteredSchema, {
     repository,
     url: url ?? '',

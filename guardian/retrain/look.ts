@@ -53,6 +53,6 @@ function tried({ pipelineId, commit, status }: LastTry): string {
 }
 
 async function measure(source: OpenedSource, project: FoundProject, policy: RetrainPolicy | undefined, trained: { commit: string; at: number } | undefined, signal: AbortSignal) {
-  const measured = await monitor({ repository: source.path, ref: project.ref, trained, policies: [policy, project.registration?.policy], now: Date.now(), signal, timeoutMs });
+  const measured = await monitor({ repository: source.path, ref: project.ref || undefined, ...(trained === undefined ? {} : { trained }), policies: [policy, project.registration?.policy], now: Date.now(), signal, timeoutMs });
   return { head: measured.head, metrics: measured.metrics, decision: measured.decision, ages: measured.policy.maxAgeHours !== undefined };
 }

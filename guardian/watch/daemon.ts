@@ -30,7 +30,7 @@ export function createDaemon(deps: LookDeps & { config: Pick<Config, 'watchMs' |
   async function head(name: string, signal: AbortSignal): Promise<string> {
     const project = registered(name);
     const { path } = await openSource(project, mirrors, projectRoots, signal);
-    return resolveRef(path, project.ref, refTimeoutMs);
+    return resolveRef(path, project.ref || 'HEAD', refTimeoutMs);
   }
 
   async function decide(name: string, cause: Cause, signal: AbortSignal): Promise<{ ages: boolean }> {

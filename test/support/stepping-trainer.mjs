@@ -13,12 +13,18 @@ import { setTimeout } from 'node:timers/promises';
 
 const stepMs = 8;
 const [command, flag, configFile] = process.argv.slice(process.argv.indexOf('forge_trainer') + 1);
-if (command !== 'train' || flag !== '--config') throw new Error(`no such command: ${process.argv.slice(2).join(' ')}`);
+if (!['train', 'evaluate', 'export'].includes(command) || flag !== '--config') throw new Error(`no such command: ${process.argv.slice(2).join(' ')}`);
 const config = JSON.parse(readFileSync(configFile, 'utf8'));
 const dir = process.env.STEPPING_TRAINER_DIR;
 const events = Number(process.env.FORGE_TRAINER_EVENTS_FD);
 const say = (type, fields = {}) => writeSync(events, `${JSON.stringify({ type, ...fields })}\n`);
 writeFileSync(join(dir, 'pid'), String(process.pid));
+
+if (command !== 'train') {
+  const { runFollowUp } = await import('./stepping-follow-ups.mjs');
+  await runFollowUp(command, config, dir, say);
+  process.exit(0);
+}
 
 /** Every byte of the data is read: a torn data set is a failure. */
 const rows = readFileSync(config.train_file, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
