@@ -7,6 +7,8 @@ import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { modelAggregate } from '../../core/model/model.ts';
+import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
+import { projectAggregate } from '../../core/project/project.ts';
 import { isReadable, type EventStore, type StoredEnvelope } from '../../core/store/event-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
@@ -14,7 +16,7 @@ import { taskAggregate } from '../../core/task/task.ts';
 import { checkAttempts } from './check-attempts.ts';
 import type { Told } from './job-client.ts';
 
-const aggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate] as unknown as Aggregate<unknown, unknown>[];
+const aggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as unknown as Aggregate<unknown, unknown>[];
 
 /** Everything that the stream holds now. */
 export async function readHistory(store: EventStore): Promise<StoredEnvelope[]> {
@@ -59,7 +61,7 @@ export async function checkStream(history: readonly StoredEnvelope[], told: Told
 }
 
 /** Sequences without a gap, and each envelope names the hash of the one before it in its aggregate. */
-function checkChain(history: readonly StoredEnvelope[]): string[] {
+export function checkChain(history: readonly StoredEnvelope[]): string[] {
   const problems: string[] = [];
   const heads = new Map<string, string>();
   const commands = new Set<string>();
@@ -77,7 +79,7 @@ function checkChain(history: readonly StoredEnvelope[]): string[] {
 }
 
 /** Every event may follow the one before it. */
-function checkAdmission(history: readonly StoredEnvelope[]): string[] {
+export function checkAdmission(history: readonly StoredEnvelope[]): string[] {
   const problems: string[] = [];
   const states = new Map<string, unknown>();
   for (const { sequence, aggregate: name, id, envelope } of history) {

@@ -29,6 +29,8 @@ export interface JobClient {
   follow(jobId: string, limitMs?: number): Promise<string>;
   /** `GET`s a path until it is answered. */
   get(path: string): Promise<any>;
+  /** `POST`s until it is answered. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<any>;
 }
 
 /** Between two tries while the service is there and says that a part of it is not. */
@@ -111,5 +113,6 @@ export function createJobClient(stack: Pick<Stack, 'url' | 'gateway' | 'logs'>):
       }
     },
     get: (path) => askUntilAnswered(path),
+    post: (path, body, headers = {}) => askUntilAnswered(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }),
   };
 }

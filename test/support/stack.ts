@@ -26,6 +26,8 @@ export interface Stack {
   readonly agent: ServiceProcess;
   readonly url: string;
   readonly dataDir: string;
+  /** Where a test lays what the stepping trainer heeds. */
+  readonly trainerDir: string;
   readonly repository: string;
   readonly blobs: BlobStore;
   /** The test's own connection to NATS. */
@@ -85,7 +87,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
   t.teardown(() => connection.close());
   await Promise.all(services.map((service) => service.ready()));
   return {
-    nats, gateway, guardian, agent, dataDir, repository, connection,
+    nats, gateway, guardian, agent, dataDir, trainerDir, repository, connection,
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
     async anotherAgent(workerId) {
