@@ -68,12 +68,8 @@ async function short(stream: AsyncIterable<Buffer>): Promise<string> {
 
 /** Nothing of this process's GIT_* settings goes on; HOME stays, since the user's own `safe.directory` is there. */
 function environment(repository: string): NodeJS.ProcessEnv {
-  const kept: NodeJS.ProcessEnv = {};
-  for (const name of ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'TMPDIR', 'USERPROFILE', 'SystemRoot']) {
-    if (process.env[name] !== undefined) kept[name] = process.env[name];
-  }
   return {
-    ...kept,
+    ...inherited(),
     LC_ALL: 'C',
     // Only the folder itself is looked at, never what lies above it.
     GIT_CEILING_DIRECTORIES: dirname(repository),
@@ -85,4 +81,13 @@ function environment(repository: string): NodeJS.ProcessEnv {
     GIT_NO_REPLACE_OBJECTS: '1',
     GIT_ATTR_NOSYSTEM: '1',
   };
+}
+
+/** What of this process's environment a git gets: what it needs to start and to find its user's configuration, and `more`. */
+export function inherited(more: readonly string[] = []): NodeJS.ProcessEnv {
+  const kept: NodeJS.ProcessEnv = {};
+  for (const name of ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'TMPDIR', 'USERPROFILE', 'SystemRoot', ...more]) {
+    if (process.env[name] !== undefined) kept[name] = process.env[name];
+  }
+  return kept;
 }
