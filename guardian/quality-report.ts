@@ -9,7 +9,7 @@ import { renderReport, type TokenCounts } from './dataset/render-report.ts';
 import type { DatasetReport } from './dataset/report.ts';
 import { countRows } from './dataset/tokens/count-rows.ts';
 import { findTokenizer } from './dataset/tokens/find-tokenizer.ts';
-import { createTokenCounter } from './dataset/tokens/token-counter.ts';
+import { createTokenCounter } from './dataset/tokens/counter.ts';
 
 const starterName = 'ai-forge/starter';
 
@@ -56,7 +56,7 @@ async function countTokens({ spec, dataset, workDir, signal }: { spec: ExtractSp
   const found = await findTokenizer({ name: spec.baseModel, revision: spec.revision }, { starter, signal });
   if ('missing' in found) return found.missing;
   const counter = createTokenCounter(found);
-  const train = await countRows(join(dataset, 'train.jsonl'), counter, signal);
-  const heldout = await countRows(join(dataset, 'heldout.jsonl'), counter, signal);
+  const train = await countRows(join(dataset, 'train.jsonl'), counter, signal, () => {});
+  const heldout = await countRows(join(dataset, 'heldout.jsonl'), counter, signal, () => {});
   return { tokenizer: found.name, train: train.tokens, heldout: heldout.tokens, by_kind: train.byKind };
 }
