@@ -2,7 +2,7 @@ import { ForgeError, assertNever } from '../errors.ts';
 import type { Event } from '../gen/aiforge/v1/events_pb.ts';
 import { event } from '../task/events.ts';
 import type { PipelineCommand } from './commands.ts';
-import { currentStep, isOver, type Pipeline, type Step } from './state.ts';
+import { currentStep, isGateDue, isOver, type Pipeline, type Step } from './state.ts';
 
 type StepCommand = Extract<PipelineCommand, { type: 'request-step' | 'accept-step' | 'complete-step' | 'fail-step' | 'decide-gate' }>;
 
@@ -38,7 +38,7 @@ export function decideStep(command: StepCommand, pipeline: Pipeline): Event[] {
 
 function request(wanted: Extract<StepCommand, { type: 'request-step' }>['request'], pipeline: Pipeline, step: Step | undefined): Event[] {
   if (step === undefined || step.name !== wanted.step || step.status !== 'pending') return [];
-  if (pipeline.status !== 'running' || pipeline.requested !== 'none') return [];
+  if (pipeline.status !== 'running' || pipeline.requested !== 'none' || isGateDue(pipeline)) return [];
   if (wanted.requestId !== requestId(pipeline.id, step.name, step.try)) throw new ForgeError('invalid_argument', `the request of ${step.name} has the id "${wanted.requestId}"`);
   return [event('stepRequested', { request: wanted, try: step.try })];
 }
@@ -63,7 +63,7 @@ function fail({ step, try: attempt, code, reason, retryable }: Extract<StepComma
 
 /** A refused model is neither exported nor deployed; whoever wants it all the same deploys it by hand. */
 function decideGate({ passed, checks, reportDigest }: Extract<StepCommand, { type: 'decide-gate' }>, pipeline: Pipeline): Event[] {
-  if (pipeline.gate !== undefined || pipeline.steps.find(({ name }) => name === 'evaluate')?.status !== 'completed') return [];
+  if (!isGateDue(pipeline)) return [];
   const decided = event('gateDecided', { passed, checks, reportDigest });
   const left = pipeline.steps.filter(({ status }) => status === 'pending');
   if (passed) return left.length === 0 ? [decided, event('pipelineCompleted', {})] : [decided];

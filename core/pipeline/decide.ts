@@ -32,7 +32,7 @@ export function decide(command: PipelineCommand, state: PipelineState): Event[] 
       if (state.status !== 'paused' || state.requested !== 'none') throw wrongState(state, 'resumed', 'only a paused pipeline can be');
       return [event('pipelineResumed', {})];
     case 'step-resumed':
-      return state.resuming ? [event('stepResumed', { step: command.step })] : [];
+      return !isOver(state) && state.resuming ? [event('stepResumed', { step: command.step })] : [];
     case 'cancel':
       return cancel(state, command.reason);
     case 'settle-cancel':

@@ -39,7 +39,7 @@ export function evolve(state: PipelineState, { kind }: Event, { id, time }: Mome
     case 'pipelinePauseRequested':
       return same({ requested: 'pause' });
     case 'pipelinePaused':
-      return { ...facts, requested: 'none', status: 'paused' };
+      return { ...facts, requested: 'none', resuming: false, status: 'paused' };
     case 'pipelineResumed':
       return { ...facts, status: 'running', resuming: pipeline.steps.some(({ status }) => status === 'running') };
     case 'stepResumed':
@@ -54,7 +54,8 @@ export function evolve(state: PipelineState, { kind }: Event, { id, time }: Mome
       return { ...facts, requested: 'none', status: 'cancelled', reason: kind.value.reason };
     case 'pipelineFailed': {
       const { code, reason } = kind.value;
-      const steps = facts.steps.map((step) => (step.error === undefined || step.status === 'completed' ? step : { ...step, status: 'failed' as const, endedAt: time }));
+      // The next try that its failure made due does not come.
+      const steps = facts.steps.map((step) => (step.error === undefined || step.status === 'completed' ? step : { ...step, status: 'failed' as const, try: step.try - 1, endedAt: time }));
       return { ...facts, steps, requested: 'none', status: 'failed', code, reason };
     }
     default:

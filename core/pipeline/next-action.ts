@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { StepResultSchema, type StepRequest } from '../gen/aiforge/v1/pipeline_pb.ts';
 import type { Task, TaskState } from '../task/state.ts';
 import type { PipelineCommand } from './commands.ts';
-import { currentStep, isOver, stepOf, type PipelineState, type Pipeline, type Step } from './state.ts';
+import { currentStep, isGateDue, isOver, type PipelineState, type Pipeline, type Step } from './state.ts';
 import { controlRequest, stepRequest } from './step-request.ts';
 
 /** What has to be done for a pipeline now. */
@@ -31,7 +31,7 @@ export function nextAction(pipeline: PipelineState, lookup: (taskId: string) => 
   if (pipeline.requested === 'cancel') return append({ type: 'settle-cancel' });
   if (pipeline.requested === 'pause') return append({ type: 'settle-pause' });
   if (pipeline.status === 'paused') return wait;
-  if (pipeline.gate === undefined && stepOf(pipeline, 'evaluate')?.status === 'completed') return { type: 'gate' };
+  if (isGateDue(pipeline)) return { type: 'gate' };
   return step === undefined ? wait : append({ type: 'request-step', request: stepRequest(pipeline, step) });
 }
 

@@ -67,6 +67,11 @@ export function currentStep(pipeline: PipelineFacts): Step | undefined {
   return pipeline.steps.find(({ status }) => status !== 'completed' && status !== 'skipped');
 }
 
+/** Whether the evaluation waits for its verdict: nothing follows before that. */
+export function isGateDue(pipeline: PipelineFacts): boolean {
+  return pipeline.gate === undefined && stepOf(pipeline, 'evaluate')?.status === 'completed';
+}
+
 export function stepOf(pipeline: PipelineFacts, name: StepName): Step | undefined {
   return pipeline.steps.find((step) => step.name === name);
 }
