@@ -22,7 +22,7 @@ const maxCachedChars = 64;
 
 /**
  * Pieces that the model encodes each for itself come again and again in code, so their counts are kept: the library
- * alone takes 2 to 6 s a MB. Texts with added tokens in them (markers of a chat template) go through it whole.
+ * alone takes seconds a MB. Texts with added tokens in them (markers of a chat template) go through it whole.
  * @throws Error when the files are none of a tokenizer that is known here
  */
 export function createTokenCounter(files: TokenizerFiles): TokenCounter {
