@@ -23,7 +23,8 @@ export function hyperparametersOf(request: CreateFineTuneRequest): Hyperparamete
   const loraDropout = request.loraDropout ?? defaults.loraDropout;
   if (!(loraDropout >= 0 && loraDropout < 1)) problems.push(invalid('lora_dropout', `must be at least 0 and below 1, not ${loraDropout}`));
   const loraAlpha = request.loraAlpha ?? rank;
-  if (!(loraAlpha > 0 && loraAlpha <= 65_536)) problems.push(invalid('lora_alpha', `must be above 0 and at most 65536, not ${loraAlpha}`));
+  // Where it follows from a wrong rank, the rank alone is to blame.
+  if (request.loraAlpha !== undefined && !(loraAlpha > 0 && loraAlpha <= 65_536)) problems.push(invalid('lora_alpha', `must be above 0 and at most 65536, not ${loraAlpha}`));
   if (request.targetModules.length > 64) problems.push(invalid('target_modules', 'at most 64 names'));
   for (const name of request.targetModules) {
     if (!/^[A-Za-z_][A-Za-z0-9_.]{0,127}$/.test(name)) problems.push(invalid('target_modules', `"${name.slice(0, 40)}" is no module name, such as q_proj`));
@@ -50,7 +51,7 @@ export function hyperparametersOf(request: CreateFineTuneRequest): Hyperparamete
   if (hyperparameters.seed > 0xffff_ffffn) problems.push(invalid('seed', 'must be from 0 to 4294967295'));
   if (hyperparameters.quantization === Quantization.QUANTIZATION_UNSPECIFIED) problems.push(invalid('quantization', 'must be none, 8bit or 4bit'));
   if (problems.length === 1) throw problems[0]!;
-  if (problems.length > 1) throw new ForgeError('invalid_argument', problems.map((problem) => problem.message).join('; '), { field: problems[0]!.field });
+  if (problems.length > 1) throw new ForgeError('invalid_argument', problems.map((problem) => problem.message).join('; '), { field: problems[0]!.field, cause: new AggregateError(problems) });
   return hyperparameters;
 }
 

@@ -31,6 +31,7 @@ export function nestedTrainSpec(request: CreateFineTuneRequest, field: string): 
     return trainSpecOf(request);
   } catch (error) {
     if (!isForgeError(error) || error.field === undefined) throw error;
-    throw new ForgeError(error.code, `${field}.${error.message}`, { field: `${field}.${error.field}`, cause: error });
+    const problems: Error[] = error.cause instanceof AggregateError ? error.cause.errors : [error];
+    throw new ForgeError(error.code, problems.map(({ message }) => `${field}.${message}`).join('; '), { field: `${field}.${error.field}`, cause: error });
   }
 }

@@ -46,7 +46,10 @@ export function createDatasetService(deps: Deps): Implementation<typeof DatasetS
       return { datasetId, report: await readTextFile(blobs, reportDigest, 'report.md'), reportJson: await readTextFile(blobs, reportDigest, 'report.json') };
     },
     async listDatasetSamples(request) {
-      return listSamples(blobs, resultOf(await findDataset(ledger, request.datasetId)).datasetDigest, request);
+      const { datasetDigest, reportDigest } = resultOf(await findDataset(ledger, request.datasetId));
+      const page = await listSamples(blobs, datasetDigest, request);
+      if (page.samples?.length === 0 && request.kind !== undefined) checkKind(request.kind, await readTextFile(blobs, reportDigest, 'report.json'));
+      return page;
     },
   };
 }
@@ -88,6 +91,13 @@ async function findDataset(ledger: Ledger, id: string): Promise<Task> {
 function resultOf(task: Task): ExtractResult {
   if (task.status === 'completed' && task.result.kind.case === 'extract') return task.result.kind.value;
   throw new ForgeError('wrong_state', `dataset_id: ${task.id} is ${task.status}${task.status === 'failed' ? ` (${task.reason})` : ''}: it must be completed first`, { field: 'dataset_id' });
+}
+
+/** A kind may have no example in one split; one that is in neither is a mistake. @throws ForgeError invalid_argument */
+function checkKind(kind: string, reportJson: string): void {
+  const { train, heldout } = JSON.parse(reportJson) as Record<'train' | 'heldout', { by_kind: Record<string, number> }>;
+  const kinds = [...new Set([train, heldout].flatMap(({ by_kind: counts }) => Object.keys(counts)))].sort();
+  if (!kinds.includes(kind)) throw invalid('kind', `this dataset has no examples of kind "${kind.slice(0, 40)}"; it has: ${kinds.join(', ')}`);
 }
 
 function viewDataset(task: Task, fraction: number | undefined): MessageInitShape<typeof GetDatasetResponseSchema> {

@@ -25,6 +25,8 @@ export function describePipelineEvent({ kind }: Event): string | undefined {
       return 'paused';
     case 'pipelineResumed':
       return 'resumed';
+    case 'stepResumed':
+      return `${kind.value.step}: goes on`;
     case 'pipelineCancelRequested':
       return 'cancel requested';
     case 'pipelineCancelled':

@@ -28,6 +28,7 @@ export async function registerProject(request: CreateProjectRequest, deps: LookD
   if (path === undefined && url === undefined) throw invalid('path', 'give path (a folder under the project roots) or url (https or ssh)');
   if (path !== undefined && url !== undefined) throw invalid('path', 'give either path or url, not both');
   if (path === '') throw invalid('path', 'must not be empty');
+  if (url === '') throw invalid('url', 'must not be empty');
   if (request.policy !== undefined) checkPolicy(request.policy, 'policy');
   const training = request.training === undefined ? undefined : nestedTrainSpec(request.training, 'training');
   const repository = path === undefined ? '' : await localPath(path, projectRoots);

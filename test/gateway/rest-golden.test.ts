@@ -4,6 +4,7 @@ import t from 'tap';
 import { GetHealthResponseSchema } from '../../core/gen/aiforge/v1/health_pb.ts';
 import { ChatResponseSchema, ListModelsResponseSchema, QueryResponseSchema } from '../../core/gen/aiforge/v1/inference_pb.ts';
 import { CreateFineTuneResponseSchema, DeployResponseSchema, GetJobResponseSchema, JobStatus, ListFineTunesResponseSchema, ValidateResponseSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { MonitorRetrainResponseSchema, RetrainResponseSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import { encodeMessage } from '../../gateway/rest/encode.ts';
 
 const time = timestampFromDate(new Date('2024-01-17T12:00:00Z'));
@@ -30,12 +31,19 @@ t.test('every example of the reference', async (t) => {
       { response: 'The DataProcessor class...', model: 'ai-forge-project:latest', tokens_used: 150 }],
     ['POST /deploy/{job_id}', encoded(DeployResponseSchema, { jobId, success: true, modelName: 'ai-forge-project:latest', ggufPath: './export/model.gguf' }),
       { job_id: 'job_20240117_120000', success: true, model_name: 'ai-forge-project:latest', gguf_path: './export/model.gguf' }],
+    ['POST /v1/retrain', encoded(RetrainResponseSchema, { triggered: true, reason: '20 files changed (threshold: 20)', plan: { plan: [{ id: '1', name: 'extract_data', estimatedMinutes: 5 }, { id: '2', name: 'validate_data', estimatedMinutes: 2 }], estimatedDurationMinutes: 47 }, jobId: 'agent_20240117_120000' }),
+      { triggered: true, reason: '20 files changed (threshold: 20)', plan: { plan: [{ id: '1', name: 'extract_data', estimated_minutes: 5 }, { id: '2', name: 'validate_data', estimated_minutes: 2 }], estimated_duration_minutes: 47 }, job_id: 'agent_20240117_120000' }],
   ];
   for (const [name, actual, example, more] of golden) t.strictSame(actual, { ...(example as object), ...more }, name);
 
   const validated = encoded(ValidateResponseSchema, { jobId, passed: true, metrics: { finalLoss: 1.23, perplexity: 3.42 }, reportPath: './output/validation_report.md' });
   const metrics = { final_loss: 1.23, perplexity: 3.42, base_perplexity: 0, tokens: 0, examples: 0, margin: 0 };
   t.strictSame(validated, { job_id: 'job_20240117_120000', passed: true, metrics, report_path: './output/validation_report.md' }, 'POST /validate/{job_id}');
+
+  const monitored = encoded(MonitorRetrainResponseSchema, { shouldRetrain: true, reason: '20 files changed', metrics: { commitsSinceLastTrain: 15n, filesChanged: 23n, criticalPathsChanged: true, base: 'ancestor' }, checkedAt: time });
+  const changes = { commits_since_last_train: 15, files_changed: 23, critical_paths_changed: true };
+  const beside = { lines_added: 0, lines_removed: 0, languages: [], new_tags: [], base_commit: '', head_commit: '', critical_files: [], never_trained: false, base: 'ancestor', shallow: false };
+  t.strictSame(monitored, { should_retrain: true, reason: '20 files changed', metrics: { ...changes, ...beside }, checked_at: '2024-01-17T12:00:00Z' }, 'GET /v1/retrain/monitor');
 });
 
 t.test('the status values of the reference, and ours', async (t) => {
