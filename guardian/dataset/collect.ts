@@ -1,7 +1,9 @@
+import { readAttributes, type FileAttributes } from '../git/attributes.ts';
 import { readObjects } from '../git/cat-file.ts';
 import { listTree, type TreeFile } from '../git/tree.ts';
 import { readText } from './content-filter.ts';
 import { seededShare } from './hash.ts';
+import { isLicenceText } from './licence.ts';
 import { pathReason } from './path-filter.ts';
 import type { DatasetSettings } from './settings.ts';
 import { sourceFile, type SourceFile } from './source-file.ts';
@@ -28,8 +30,9 @@ export async function collectFiles(repository: string, commit: string, settings:
   for (const [reason, count] of Object.entries(listing.skipped)) if (count > 0) drop(reason, count);
 
   const seen = new Set<string>();
+  const attributes = settings.recipe === 'full' ? await readAttributes(repository, commit, listing.files.map(({ path }) => path), signal) : undefined;
   const candidates = listing.files.filter((file) => {
-    const reason = pathReason(file, settings) ?? (seen.has(file.object) ? 'duplicate' : undefined);
+    const reason = attributeReason(attributes?.get(file.path)) ?? pathReason(file, settings) ?? (seen.has(file.object) ? 'duplicate' : undefined);
     if (reason !== undefined) drop(reason);
     else seen.add(file.object);
     return reason === undefined;
@@ -45,12 +48,18 @@ export async function collectFiles(repository: string, commit: string, settings:
     const { path } = wanted[number]!;
     const read = readText(path, content, settings);
     if ('reason' in read) drop(read.reason);
+    else if (settings.recipe === 'full' && isLicenceText(path, read.text)) drop('licence');
     else files.push(sourceFile(path, read.text));
     number += 1;
     bytes += content.length;
     progress(number / wanted.length);
   }
   return { files, dropped, listed: listing.files.length, bytes };
+}
+
+function attributeReason(attributes: FileAttributes | undefined): 'generated' | 'vendored' | 'binary' | undefined {
+  if (attributes === undefined) return undefined;
+  return attributes.generated ? 'generated' : attributes.vendored ? 'vendored' : attributes.binary ? 'binary' : undefined;
 }
 
 /** Where the whole is too large, a seeded sample of the files; the order stays. */

@@ -8,12 +8,19 @@ import { ForgeError } from '../../core/errors.ts';
  * reach a network. Only plumbing that needs neither index nor filters is called; these settings, which stand above
  * the repository's own, close what is left.
  */
-const overrides = ['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'core.pager=cat', 'core.sshCommand=false', 'protocol.allow=never', 'submodule.recurse=false'];
+const overrides = ['core.fsmonitor=false', 'core.attributesFile=/dev/null', 'core.hooksPath=/dev/null', 'core.pager=cat', 'core.sshCommand=false', 'protocol.allow=never', 'submodule.recurse=false'];
+
+/** Where git looks instead of where it would, for work beside a repository that must not be written to. */
+export interface GitPlaces {
+  GIT_DIR?: string;
+  GIT_INDEX_FILE?: string;
+  GIT_OBJECT_DIRECTORY?: string;
+}
 
 /** Starts `git -C <repository> <args>`. The caller ends it. Arguments are never seen by a shell. */
-export function spawnGit(repository: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+export function spawnGit(repository: string, args: readonly string[], places: GitPlaces = {}): ChildProcessWithoutNullStreams {
   const settings = overrides.flatMap((setting) => ['-c', setting]);
-  return spawn('git', ['--no-pager', '--literal-pathspecs', ...settings, '-C', repository, ...args], { env: environment(repository), stdio: ['pipe', 'pipe', 'pipe'] });
+  return spawn('git', ['--no-pager', '--literal-pathspecs', ...settings, '-C', repository, ...args], { env: { ...environment(repository), ...places }, stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
 export interface GitResult {

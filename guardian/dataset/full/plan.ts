@@ -15,7 +15,8 @@ import type { DatasetSettings } from '../settings.ts';
 import type { SourceFile } from '../source-file.ts';
 import { split } from '../split.ts';
 import { balance, placeOf } from './balance.ts';
-import { licenceHeaderLines } from './licence-header.ts';
+import { cleanFiles, textAfterHeader } from './clean.ts';
+import { createSecretGuard } from './secret-guard.ts';
 import { separate } from './separate.ts';
 
 export interface FullOptions {
@@ -37,29 +38,37 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   const { settings, breathe, signal, progress } = options;
   const filesDropped = createCounter();
   const rowsDropped = createCounter();
-  const sided = splitFiles(options.files, settings);
+  const clean = await cleanFiles(options.files, filesDropped.add, breathe);
+  const sides = split(clean.map(({ file }) => ({ key: file.path, group: likenessKey(file.text) })), settings.heldoutShare, settings.seed);
+  const sided = clean.map((one, index) => ({ ...one, side: sides[index]! }));
   const studies: Record<Side, StudyFile[]> = { train: [], heldout: [] };
   const parsed = { files: 0, broken: 0 };
-  for (const [index, { file, side }] of sided.entries()) {
+  for (const [index, { file, start, side }] of sided.entries()) {
     await breathe();
-    const study: StudyFile = { file, parsed: await parseFile(file.path, file.text, file.lines), start: licenceHeaderLines(file.lines) };
+    const study: StudyFile = { file, parsed: await parseFile(file.path, file.text, file.lines), start };
     if (study.parsed.definitions.length > 0 || study.parsed.broken) parsed.files += 1;
     if (study.parsed.broken) parsed.broken += 1;
     studies[side].push(study);
     progress(((index + 1) / sided.length) * parsedShare);
   }
   const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
+  const guard = await createSecretGuard(clean.map(({ file }) => file), breathe);
   const made = {} as Record<Side, Example[]>;
   for (const side of ['train', 'heldout'] as const) {
     const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
-    const own = withoutRepeated(all, rowsDropped.add);
+    const shown = all.filter((example) => !guard.shows(example));
+    if (shown.length < all.length) rowsDropped.add('secret', all.length - shown.length);
+    const own = withoutRepeated(shown, rowsDropped.add);
     const { kept, dropped } = balance(own, settings);
     if (dropped > 0) rowsDropped.add('over_share', dropped);
     made[side] = kept;
   }
   progress(0.8);
   const heldout = withoutAnswersOf(made.train, sample(made.heldout, settings, rowsDropped.add), rowsDropped.add);
-  const rows = await separate({ train: made.train, heldout, heldoutFiles: studies.heldout.map(wholeFile).filter(({ text }) => text !== '') }, rowsDropped.add, filesDropped.add, breathe);
+  // A held-out file is written whole, so that one with a secret can't be.
+  const whole = studies.heldout.filter(({ file }) => !guard.holdsSecret(file));
+  if (whole.length < studies.heldout.length) filesDropped.add('secret', studies.heldout.length - whole.length);
+  const rows = await separate({ train: made.train, heldout, heldoutFiles: whole.map(wholeFile) }, { row: rowsDropped.add, file: filesDropped.add }, breathe);
   progress(1);
   return {
     rows: render(options.files, rows),
@@ -69,11 +78,6 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     rowsDropped: rowsDropped.counts,
     parsed,
   };
-}
-
-function splitFiles(files: readonly SourceFile[], { heldoutShare, seed }: DatasetSettings): { file: SourceFile; side: Side }[] {
-  const sides = split(files.map((file) => ({ key: file.path, group: likenessKey(file.text) })), heldoutShare, seed);
-  return files.map((file, index) => ({ file, side: sides[index]! }));
 }
 
 async function examplesOf(studies: readonly StudyFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
@@ -126,8 +130,8 @@ function sample(heldout: readonly Example[], settings: DatasetSettings, drop: (r
   return heldout.filter((example) => kept.has(example));
 }
 
-function wholeFile({ file, start }: StudyFile): HeldoutFile {
-  return { path: file.path, language: file.language.name, text: start === 0 ? file.text : file.lines.slice(start).join('\n') };
+function wholeFile(study: StudyFile): HeldoutFile {
+  return { path: study.file.path, language: study.file.language.name, text: textAfterHeader(study) };
 }
 
 /** In the order of files and lines. */

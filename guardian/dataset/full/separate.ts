@@ -1,94 +1,105 @@
 import type { Example } from '../kinds/example.ts';
 import type { HeldoutFile } from '../row.ts';
-import { eachWindow } from './tokens.ts';
-import { createWindowTable, type WindowTable } from './window-table.ts';
+import { createWindowReader, type WindowReader } from './tokens.ts';
+import { createWindowSet } from './window-set.ts';
 
 /** A held-out file that costs so many times its own length in training examples is the worse one to keep. */
 const maxCost = 4;
-/** A held-out file of which more than this share stands in training is no test of anything. */
+/** A held-out file of which more than this share stands in training examples is no test of anything. */
 const maxSeenShare = 0.3;
-/** Held-out files are given up until this share of them is left; what overlaps these costs training, whatever it is. */
+/** Held-out files are given up while more than this share of them is left; what overlaps these costs training. */
 const keptFiles = 0.5;
 
-export interface Separated {
-  /** What is left of each. */
+export interface Sides {
   train: Example[];
   heldout: Example[];
   heldoutFiles: HeldoutFile[];
 }
 
+export interface Drops {
+  /** Called with the reason of each example that is left out. */
+  row(reason: string, count?: number): void;
+  /** The same for held-out files, whose examples go with them. */
+  file(reason: string): void;
+}
+
+/** A training example that shares runs of tokens with held-out files. */
+interface Suspect {
+  example: Example;
+  shared: number[];
+}
+
 /**
  * Sees to it that no run of 50 tokens stands both in a training example and in a held-out file or example. A training
- * example that shares one with a held-out file goes; the held-out file goes where that costs too much. A held-out
- * example that shares one which is in no held-out file, a list of names say, goes.
- * @param drop called with the reason of each example that is left out
- * @param dropFile the same for held-out files, whose examples go with them
+ * example that shares one with a held-out file goes; the held-out file goes where that would cost too much. A held-out
+ * example goes that shares one which is in no held-out file: a list of names, say.
  */
-export async function separate(given: Separated, drop: (reason: string, count?: number) => void, dropFile: (reason: string) => void, breathe: () => Promise<void>): Promise<Separated> {
-  let files = [...given.heldoutFiles];
-  const least = Math.ceil(files.length * keptFiles);
-  let suspects = given.train;
-  const clean = new Set<Example>();
-  let table: WindowTable;
-  let named: Set<number>;
-  for (let isFirst = true; ; isFirst = false) {
-    table = await tableOf(files, given.heldout, breathe);
-    const overlapping: { example: Example; owners: Set<number> }[] = [];
-    const seenWindows = files.map(() => new Set<number>());
-    if (isFirst) named = new Set();
-    for (const example of suspects) {
-      await breathe();
-      const owners = new Set<number>();
-      eachWindow(textsOf(example), (hash) => {
-        const owner = table.get(hash);
-        if (owner < 0) return;
-        if (owner === files.length) return void named.add(hash);
-        owners.add(owner);
-        seenWindows[owner]!.add(hash);
-      });
-      if (owners.size === 0) clean.add(example);
-      else overlapping.push({ example, owners });
+export async function separate(sides: Sides, drop: Drops, breathe: () => Promise<void>): Promise<Sides> {
+  const reader = createWindowReader();
+  const inFiles = createWindowSet();
+  for (const { text } of sides.heldoutFiles) {
+    await breathe();
+    for (const hash of reader.read([text])) inFiles.add(hash);
+  }
+  const inExamples = createWindowSet();
+  for (const example of sides.heldout) for (const hash of windowsOf(example, reader)) if (!inFiles.has(hash)) inExamples.add(hash);
+
+  const suspects: Suspect[] = [];
+  const named = new Set<number>();
+  for (const example of sides.train) {
+    await breathe();
+    const shared: number[] = [];
+    for (const hash of windowsOf(example, reader)) {
+      if (inFiles.has(hash)) shared.push(hash);
+      else if (inExamples.has(hash)) named.add(hash);
     }
-    suspects = overlapping.map(({ example }) => example);
-    const costs = files.map(() => 0);
-    for (const { example, owners } of overlapping) for (const owner of owners) costs[owner]! += example.chars;
-    const given_up = files
-      .map((file, index) => ({ index, cost: costs[index]! / file.text.length, seen: (seenWindows[index]!.size * 3) / file.text.length }))
-      .filter(({ cost, seen }) => cost > maxCost || seen > maxSeenShare)
-      .sort((a, b) => b.cost - a.cost || a.index - b.index)
-      .slice(0, files.length - least);
-    if (given_up.length === 0) break;
-    const gone = new Set(given_up.map(({ index }) => index));
-    files = files.filter((_, index) => !gone.has(index));
-    for (const _ of given_up) dropFile('seen_in_training');
+    if (shared.length > 0) suspects.push({ example, shared });
   }
-  drop('seen_in_heldout', suspects.length);
+
+  const { files, guilty } = await settle(sides.heldoutFiles, suspects, reader, breathe);
+  drop.row('seen_in_heldout', guilty.size);
+  for (let gone = sides.heldoutFiles.length - files.length; gone > 0; gone -= 1) drop.file('seen_in_training');
   const paths = new Set(files.map(({ path }) => path));
-  const heldout: Example[] = [];
-  for (const example of given.heldout) {
-    if (!paths.has(example.file.path) || example.others?.some(({ path }) => !paths.has(path))) continue;
-    let isSeen = false;
-    if (named!.size > 0) eachWindow(textsOf(example), (hash) => (isSeen ||= named.has(hash)));
-    if (isSeen) drop('seen_in_training');
-    else heldout.push(example);
-  }
-  return { train: given.train.filter((example) => clean.has(example)), heldout, heldoutFiles: files };
+  const stands = ({ file, others = [] }: Example): boolean => [file, ...others].every(({ path }) => paths.has(path));
+  const heldout = sides.heldout.filter((example) => {
+    if (!stands(example)) return false;
+    const isSeen = named.size > 0 && windowsOf(example, reader).some((hash) => named.has(hash));
+    if (isSeen) drop.row('seen_in_training');
+    return !isSeen;
+  });
+  return { train: sides.train.filter((example) => !guilty.has(example)), heldout, heldoutFiles: files };
 }
 
-export function textsOf(example: Example): [string, string] {
-  const { prompt, answer } = example.write();
-  return [prompt, answer];
-}
-
-/** Windows of held-out files with the file's number; those of held-out examples that are in no file, with the next number. */
-async function tableOf(files: readonly HeldoutFile[], examples: readonly Example[], breathe: () => Promise<void>): Promise<WindowTable> {
-  const texts = examples.map(textsOf);
-  const chars = files.reduce((sum, { text }) => sum + text.length, 0) + texts.reduce((sum, [prompt, answer]) => sum + prompt.length + answer.length, 0);
-  const table = createWindowTable(chars);
+/** Decides which held-out files stay, and which training examples go for them. */
+async function settle(files: readonly HeldoutFile[], suspects: readonly Suspect[], reader: WindowReader, breathe: () => Promise<void>): Promise<{ files: HeldoutFile[]; guilty: Set<Example> }> {
+  const sharedBy = new Map<number, number[]>(suspects.flatMap(({ shared }) => shared.map((hash) => [hash, []])));
+  const seenShares: number[] = [];
   for (const [index, { text }] of files.entries()) {
     await breathe();
-    eachWindow([text], (hash) => table.add(hash, index));
+    const windows = reader.read([text]);
+    let seen = 0;
+    for (const hash of windows) {
+      const owners = sharedBy.get(hash);
+      if (owners === undefined) continue;
+      seen += 1;
+      if (owners.at(-1) !== index) owners.push(index);
+    }
+    seenShares.push(seen / Math.max(1, windows.length));
   }
-  for (const parts of texts) eachWindow(parts, (hash) => table.add(hash, files.length));
-  return table;
+  const ownersOf = suspects.map(({ shared }) => new Set(shared.flatMap((hash) => sharedBy.get(hash)!)));
+  const costs = files.map(() => 0);
+  for (const [index, { example }] of suspects.entries()) for (const owner of ownersOf[index]!) costs[owner]! += example.chars;
+  const worst = files
+    .map(({ text }, index) => ({ index, cost: costs[index]! / text.length }))
+    .filter(({ index, cost }) => cost > maxCost || seenShares[index]! > maxSeenShare)
+    .sort((a, b) => b.cost - a.cost || a.index - b.index);
+  const gone = new Set(worst.slice(0, Math.floor(files.length * (1 - keptFiles))).map(({ index }) => index));
+  const guilty = suspects.filter((_, index) => [...ownersOf[index]!].some((owner) => !gone.has(owner)));
+  return { files: files.filter((_, index) => !gone.has(index)), guilty: new Set(guilty.map(({ example }) => example)) };
+}
+
+/** Of the whole row: a run may begin in what is asked and end in the answer. */
+function windowsOf(example: Example, reader: WindowReader): Float64Array {
+  const { prompt, answer } = example.write();
+  return reader.read([prompt, answer]);
 }

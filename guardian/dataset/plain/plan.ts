@@ -5,6 +5,7 @@ import { fileSpans } from './file-completion.ts';
 import { functionSpans } from './function-completion.ts';
 import { likenessKey, seededShare } from '../hash.ts';
 import { createLeakFinder } from './leak.ts';
+import { findSecrets } from '../secrets/find-secrets.ts';
 import type { DatasetSettings } from '../settings.ts';
 import type { SourceFile } from '../source-file.ts';
 import { split } from '../split.ts';
@@ -51,7 +52,8 @@ export async function planPlain(files: readonly SourceFile[], settings: DatasetS
   return {
     rows: render(planned),
     count: planned.reduce((sum, { spans }) => sum + spans.length, 0),
-    heldoutFiles: heldout.map(({ file }) => ({ path: file.path, language: file.language.name, text: file.lines.join('\n') })),
+    // A file is written whole here, so that one with a secret can't be.
+    heldoutFiles: heldout.filter(({ file }) => findSecrets(file.text).length === 0).map(({ file }) => ({ path: file.path, language: file.language.name, text: file.lines.join('\n') })),
     filesDropped: new Map(),
     rowsDropped: dropped.counts,
   };

@@ -1,0 +1,41 @@
+/**
+ * How fast a dataset is made: `node test/bench/dataset.ts [recipe] [folder ...]`. Puts source files of installed
+ * packages (or of the folders named) under git in a temporary folder, and makes a dataset of them three times.
+ */
+import { execFileSync } from 'node:child_process';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { buildDataset } from '../../guardian/dataset/build.ts';
+import { defaultSettings, type Recipe } from '../../guardian/dataset/settings.ts';
+import { commitFiles, git } from '../support/repository.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const installed = ['node_modules/undici/lib', 'node_modules/openai', 'node_modules/@grpc/grpc-js', 'node_modules/fast-check', '.venv/lib/python3.11/site-packages/trl', '.venv/lib/python3.11/site-packages/peft'];
+const runs = 3;
+
+const [recipe = 'full', ...named] = process.argv.slice(2);
+const folders = named.length > 0 ? named : installed.map((path) => join(root, path));
+const work = await mkdtemp(join(tmpdir(), 'forge-bench-'));
+try {
+  const repository = join(work, 'repository');
+  for (const folder of folders) {
+    await cp(folder, join(repository, basename(folder) === 'lib' ? basename(resolve(folder, '..')) : basename(folder)), { recursive: true, filter: (path) => !/\/node_modules\/.*\/node_modules\/|\.map$|__pycache__/.test(path) });
+  }
+  await git(repository, 'init', '--quiet');
+  const commit = await commitFiles(repository, {});
+  console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores; Node ${process.version}, ${execFileSync('git', ['--version'], { encoding: 'utf8' }).trim()}; recipe ${recipe}`);
+  for (let run = 1; run <= runs; run += 1) {
+    const directory = await mkdtemp(join(work, 'dataset-'));
+    const before = process.cpuUsage();
+    const started = performance.now();
+    const report = await buildDataset({ repository, commit, settings: defaultSettings(0n, recipe as Recipe), directory, signal: new AbortController().signal, progress() {} });
+    const seconds = (performance.now() - started) / 1_000;
+    const used = process.cpuUsage(before);
+    const processor = (used.user + used.system) / 1e6;
+    const megabytes = report.bytes_read / 1e6;
+    console.log(`run ${run}: ${megabytes.toFixed(2)} MB of ${report.files_listed} files, ${report.train.rows} + ${report.heldout.rows} rows in ${seconds.toFixed(2)} s: ${(megabytes / seconds).toFixed(2)} MB/s; ${processor.toFixed(2)} s of processor: ${(megabytes / processor).toFixed(2)} MB/s a core`);
+  }
+} finally {
+  await rm(work, { recursive: true, force: true });
+}
