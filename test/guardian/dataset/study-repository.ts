@@ -49,8 +49,13 @@ export function studyFiles(count = 24): Record<string, string> {
 
 /** A few successive changes, each with a message that says what it does. */
 export function studyChanges(files: Files): { files: Files; message: string }[] {
-  return Object.keys(files).filter((path) => path.endsWith('.js')).slice(0, 12).map((path, index) => ({
-    files: { [path]: `${String(files[path]).replace(/throw new RangeError\('(\w+) is over/, (_, name: string) => `throw new RangeError('${name} has gone over`)}` },
+  const scripts = Object.keys(files).filter((path) => path.endsWith('.js'));
+  const changed = (path: string): string => String(files[path]).replace(/throw new RangeError\('(\w+) is over/, (_, name: string) => `throw new RangeError('${name} has gone over`);
+  const ones = scripts.slice(0, 8).map((path, index) => ({
+    files: { [path]: changed(path) },
     message: `Say of ${path} that it has gone over, number ${index}\n\nThe old words were not clear.\n\nSigned-off-by: Test <test@example.org>`,
   }));
+  // Two files each, so that some change both sides.
+  const twos = [8, 9, 10, 11, 12].map((at) => ({ files: Object.fromEntries(scripts.slice(at, at + 2).map((path) => [path, `${changed(path)}// Now ${at}.\n`])), message: `Say of two files that they have gone over, from number ${at}` }));
+  return [...ones, ...twos];
 }
