@@ -6,6 +6,8 @@ import { GuardianCallSchema, GuardianReplySchema, type GuardianReply } from '../
 
 /** The guardian says within this that it is at work, and goes on saying so. */
 const silenceMs = 2_000;
+/** Status by which nats-server says that a request has no subscriber. */
+const noResponders = 503;
 
 export interface GuardianClient {
   /**
@@ -43,8 +45,8 @@ function ask(connection: NatsConnection, subject: string, data: Uint8Array, sign
     reject(new ForgeError('unavailable', heard ? 'the guardian fell silent while it was at work: look whether it was done before you try again' : 'the guardian does not answer, and it has the repositories: nothing was created; try again', { retryAfterSeconds: 2, cause }));
   let timer = setTimeout(silent, silenceMs);
   const take = (error: Error | null, message: Msg): void => {
-    // An empty answer is the server's word that nobody listens.
-    if (error !== null || message.data.length === 0) return silent(error);
+    // The server's word that nobody listens. An empty answer alone is none: so does a response look that has nothing to say.
+    if (error !== null || (message.data.length === 0 && message.headers?.code === noResponders)) return silent(error);
     try {
       const answer = fromBinary(GuardianReplySchema, message.data);
       if (!answer.working) return resolve(answer);
