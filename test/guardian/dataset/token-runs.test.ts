@@ -7,7 +7,7 @@ import { runsOf } from './overlap.ts';
 const tokens = fc.array(fc.constantFrom('a', 'bc', 'x_1', '(', ')', ';', 'ü', '9', '"', '=='), { minLength: 0, maxLength: 130 });
 const gap = fc.constantFrom(' ', '\n', '\t\t', ' \u00a0 ');
 
-t.test('runs of 50 tokens have equal hashes when they are equal, whatever the layout, and only then', async () => {
+t.test('runs of 50 tokens have equal hashes when they are equal, whatever the layout, and only then', async (t) => {
   const reader = createWindowReader();
   fc.assert(fc.property(tokens, gap, gap, (list, one, other) => {
     const hashes = [...reader.read([list.join(one)])];
