@@ -92,7 +92,6 @@ t.test('where time alone may change the decision, each interval decides', async 
   repository.ages = true;
   watcher.start();
   await until(() => repository.decisions.length === 3);
-  repository.ages = false;
   t.strictSame(repository.decisions.slice(0, 3), ['p c1 watch', 'p c1 watch', 'p c1 watch']);
 });
 
