@@ -50,6 +50,7 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
         if (!state.versions.some((version) => version.jobId === command.jobId)) throw new ForgeError('wrong_state', `job ${command.jobId} has no version to promote`);
         return [event('aliasMoved', { jobId: command.jobId })];
       case 'rollback': {
+        if (state.requested?.taskId === `rollback:${command.requestId}`) return [];
         const previous = state.history.at(-2);
         if (previous === undefined) throw new ForgeError('wrong_state', 'name: there is no version before the one that is served', { field: 'name' });
         return [event('deployRequested', { jobId: previous, taskId: `rollback:${command.requestId}` }), event('aliasMoved', { jobId: previous, rollback: true })];

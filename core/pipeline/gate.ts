@@ -20,7 +20,7 @@ export function decideGate(result: EvaluateResult, policy: GatePolicy, replaces:
 
 function baseCheck({ margin, marginInterval, perplexity, basePerplexity }: EvaluateResult, { minMargin }: GatePolicy): GateCheck {
   const low = marginInterval?.low;
-  const figures = `held-out perplexity ${show(perplexity)}, ${show(basePerplexity)} of the base: ${percent(margin)} lower`;
+  const figures = `held-out perplexity ${show(perplexity)}, ${show(basePerplexity)} of the base: ${lower(margin)}`;
   return create(GateCheckSchema, {
     name: 'base',
     passed: margin >= minMargin && low !== undefined && low > 0,
@@ -35,7 +35,7 @@ function replacedCheck({ perplexity, reference }: EvaluateResult, { maxRegressio
   return create(GateCheckSchema, {
     name: 'replaced',
     passed: margin >= -maxRegression,
-    message: `held-out perplexity ${show(perplexity)}, ${show(reference.perplexity)} of the model it replaces (${reference.jobId}): ${percent(margin)} lower (${bounds(marginInterval)}); at most ${percent(maxRegression)} higher is let pass`,
+    message: `held-out perplexity ${show(perplexity)}, ${show(reference.perplexity)} of the model it replaces (${reference.jobId}): ${lower(margin)} (${bounds(marginInterval)}); at most ${percent(maxRegression)} higher is let pass`,
     value: margin, low: marginInterval?.low, high: marginInterval?.high, limit: -maxRegression,
   });
 }
@@ -45,9 +45,14 @@ function generalCheck({ general }: EvaluateResult, { maxGeneralIncrease }: GateP
   return create(GateCheckSchema, {
     name: 'general',
     passed: general.increase <= maxGeneralIncrease,
-    message: `perplexity on general text ${show(general.perplexity)}, ${show(general.basePerplexity)} of the base: ${percent(general.increase)} higher; at most ${percent(maxGeneralIncrease)} is let pass`,
+    message: `perplexity on general text ${show(general.perplexity)}, ${show(general.basePerplexity)} of the base: ${lower(-general.increase)}; at most ${percent(maxGeneralIncrease)} is let pass`,
     value: general.increase, limit: maxGeneralIncrease,
   });
+}
+
+/** How far a perplexity lies below another one, in words that hold whichever way. */
+function lower(share: number): string {
+  return share < 0 ? `${percent(-share)} higher` : `${percent(share)} lower`;
 }
 
 function percent(share: number): string {

@@ -27,6 +27,8 @@ export interface ProjectState {
   registeredAt: number;
   /** When it was deleted, as long as its blobs may still be there; 0 otherwise. */
   deletedAt: number;
+  /** When it was deleted last: the blobs of what was trained before are gone. Unix milliseconds; 0 for never. */
+  forgottenAt: number;
   active: { pipelineId: string; plan: PipelinePlanned } | undefined;
   pending: RetrainPending | undefined;
   lastTry: LastTry | undefined;
@@ -47,7 +49,7 @@ export type ProjectCommand =
 /** `forge.project.<name>` */
 export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
   name: 'project',
-  initialState: Object.freeze({ registration: undefined, registeredAt: 0, deletedAt: 0, active: undefined, pending: undefined, lastTry: undefined, decisions: [] }),
+  initialState: Object.freeze({ registration: undefined, registeredAt: 0, deletedAt: 0, forgottenAt: 0, active: undefined, pending: undefined, lastTry: undefined, decisions: [] }),
 
   decide(command, state) {
     switch (command.type) {
@@ -87,7 +89,7 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
       case 'projectRegistered':
         return { ...state, registration: kind.value, registeredAt: time, deletedAt: 0 };
       case 'projectDeleted':
-        return { ...state, registration: undefined, registeredAt: 0, deletedAt: time, pending: undefined, lastTry: undefined };
+        return { ...state, registration: undefined, registeredAt: 0, deletedAt: time, forgottenAt: time, pending: undefined, lastTry: undefined };
       case 'projectBlobsRemoved':
         return { ...state, deletedAt: 0 };
       case 'decisionMade':

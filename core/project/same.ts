@@ -5,14 +5,16 @@ export function sameRegistration(a: ProjectRegistered, b: ProjectRegistered): bo
   return equals(ProjectRegisteredSchema, a, b);
 }
 
-/** Whether a "no" says what the last one said. Time goes on, and a new figure of it alone is no news. */
+/** Whether a "no" rests on what the last one rested on. Time goes on, and a new figure of it alone is no news. */
 export function sameDecision(a: DecisionMade, b: DecisionMade): boolean {
-  return !a.retrain && !b.retrain && equals(DecisionMadeSchema, withoutAge(a), withoutAge(b));
+  return !a.retrain && !b.retrain && equals(DecisionMadeSchema, figuresOf(a), figuresOf(b));
 }
 
-function withoutAge(decision: DecisionMade): DecisionMade {
+/** The reason says them in words, the age among them. */
+function figuresOf(decision: DecisionMade): DecisionMade {
   const copy = clone(DecisionMadeSchema, decision);
   copy.trigger = '';
+  copy.reason = '';
   if (copy.metrics !== undefined) copy.metrics.ageHours = undefined;
   return copy;
 }

@@ -27,7 +27,8 @@ export interface DatasetSettings {
   minHeldoutRows: number;
   /**
    * Shares of the answers' characters that a kind may take at most; file completion, which shows every line once,
-   * takes the rest. The model is judged by how well it foretells source text, so that code makes up at least 4 of 5.
+   * takes the rest. The model is judged by how well it foretells source text, so that questions, retrieval,
+   * explanations and messages together are about an eighth.
    */
   functionShare: number;
   middleShare: number;
@@ -65,11 +66,11 @@ export function defaultSettings(seed: bigint, recipe: Recipe = 'full'): DatasetS
     minTrainRows: 16,
     minHeldoutRows: 2,
     functionShare: 0.2,
-    middleShare: 0.12,
-    explanationShare: 0.05,
-    questionShare: 0.05,
-    retrievalShare: 0.04,
-    commitShare: 0.03,
+    middleShare: 0.08,
+    explanationShare: 0.04,
+    questionShare: 0.03,
+    retrievalShare: 0.03,
+    commitShare: 0.02,
     noOracleShare: 0.2,
     languagePower: 0.7,
     maxCommits: 400,

@@ -21,6 +21,7 @@ function measured(name: StepName, history: readonly Pipeline[]): number | undefi
     .flatMap(({ steps }) => steps.filter((step) => step.name === name && step.status === 'completed').map(({ startedAt, endedAt }) => (endedAt - startedAt) / 60_000))
     .slice(-remembered)
     .sort((a, b) => a - b);
-  const middle = minutes[Math.floor(minutes.length / 2)];
-  return middle === undefined ? undefined : Math.max(0.1, Math.round(middle * 10) / 10);
+  if (minutes.length === 0) return undefined;
+  const median = (minutes[Math.floor((minutes.length - 1) / 2)]! + minutes[Math.floor(minutes.length / 2)]!) / 2;
+  return Math.max(0.1, Math.round(median * 10) / 10);
 }

@@ -33,10 +33,12 @@ export async function validateData(request: StepRequest, blobs: BlobStore): Prom
 async function eachRow({ datasetDigest }: ValidateDataStep, name: string, blobs: BlobStore, see: (text: string, line: number) => void): Promise<bigint> {
   let rows = 0n;
   let number = 0;
+  let input: Readable | undefined;
   try {
     const file = (await readTree(blobs, datasetDigest)).files.find(({ path }) => path === name);
     if (file === undefined) throw new TaskFailure('bad_dataset', `the dataset has no ${name}`, false);
-    for await (const line of createInterface({ input: Readable.from(blobs.read(file.digest)), crlfDelay: Infinity })) {
+    input = Readable.from(blobs.read(file.digest));
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
       number += 1;
       if (line === '') continue;
       const row = parseChatRow(line, number);
@@ -47,6 +49,9 @@ async function eachRow({ datasetDigest }: ValidateDataStep, name: string, blobs:
   } catch (error) {
     if (isForgeError(error)) throw new TaskFailure('input_missing', `the dataset ${datasetDigest} can't be read: ${error.message}`, false, { cause: error });
     throw error;
+  } finally {
+    // Where a row ends the look, the rest is left unread: only this closes its file.
+    input?.destroy();
   }
   return rows;
 }

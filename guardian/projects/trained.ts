@@ -1,6 +1,7 @@
 import type { Task } from '../../core/task/state.ts';
 import { TaskKind, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { modelAggregate } from '../../core/model/model.ts';
+import { projectAggregate } from '../../core/project/project.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 
@@ -18,14 +19,16 @@ export interface Trained {
  * @returns undefined for a project that was never trained on a commit
  */
 export function currentTraining(ledger: Ledger, project: string): Trained | undefined {
+  // Of what was trained before the project was deleted nothing is left to compare with.
+  const { forgottenAt } = ledger.head(projectAggregate, project).state;
   const { target } = ledger.head(modelAggregate, project).state;
   const served = target === undefined ? undefined : trainedBy(ledger.head(taskAggregate, target).state as Task);
-  if (served !== undefined) return served;
+  if (served !== undefined && served.at > forgottenAt) return served;
   let last: Trained | undefined;
   for (const [, task] of ledger.all(taskAggregate)) {
     if (task.status === 'none' || task.project !== project || task.kind !== TaskKind.TRAIN) continue;
     const trained = trainedBy(task);
-    if (trained !== undefined && trained.at >= (last?.at ?? 0)) last = trained;
+    if (trained !== undefined && trained.at > forgottenAt && trained.at >= (last?.at ?? 0)) last = trained;
   }
   return last;
 }

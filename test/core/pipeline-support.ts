@@ -35,9 +35,9 @@ export function taskResultOf(name: StepName): TaskResult {
     case 'evaluate':
       return create(TaskResultSchema, { kind: { case: 'evaluate', value: { reportDigest: 'e'.repeat(64) } } });
     case 'export':
-      return create(TaskResultSchema, { kind: { case: 'export', value: { exportDigest: 'f'.repeat(64) } } });
+      return create(TaskResultSchema, { kind: { case: 'export', value: { exportDigest: 'f'.repeat(64), ggufDigest: 'f'.repeat(64), ggufSize: 1n } } });
     case 'deploy':
-      return create(TaskResultSchema, { kind: { case: 'deploy', value: { version: 'p:job_1', promoted: true } } });
+      return create(TaskResultSchema, { kind: { case: 'deploy', value: { version: 'p:job_1', ggufDigest: 'f'.repeat(64), promoted: true } } });
     case 'validate_data':
       throw new Error('the guardian validates without a task');
   }

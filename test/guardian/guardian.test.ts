@@ -113,6 +113,8 @@ t.test('errors have code, field and message, over NATS too', async (t) => {
     case: 'failed',
     value: { code: 'bad_dataset', reason: /too little to learn from.*2 files found; left out: 1 binary, 1 lock_file/, retryable: false },
   });
+  const few = await makeRepository(t, modules(2), join(root, 'few'));
+  t.match(await extract('few.extract', few, await git(few, 'rev-parse', 'HEAD')), { case: 'failed', value: { code: 'bad_dataset', reason: /\d+ examples to train on and \d+ held out, at least 16 and 2 are needed/, retryable: false } });
   t.match(await extract('c.extract', small, 'HEAD'), { case: 'failed', value: { code: 'bad_dataset', reason: /not the full id of a commit/ } });
   t.match(await extract('d.extract', small, '1'.repeat(40)), { case: 'failed', value: { code: 'bad_dataset', reason: /can not list/ } });
 });

@@ -49,6 +49,8 @@ export interface StackOptions {
   python?: string;
   env?: NodeJS.ProcessEnv;
   files?: Files;
+  /** Instead of guardian/main.ts. */
+  guardianMain?: string;
 }
 
 const root = join(import.meta.dirname, '../..');
@@ -80,7 +82,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     OLLAMA_HOST: 'http://127.0.0.1:9',
     ...options.env,
   };
-  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [join(root, name, 'main.ts')], env));
+  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [name === 'guardian' && options.guardianMain !== undefined ? options.guardianMain : join(root, name, 'main.ts')], env));
   const [gateway, guardian, agent] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
   t.teardown(() => Promise.all(services.map((service) => service.stop())));
   const connection = await connectNats(nats.url, 'fault-test');

@@ -1,4 +1,4 @@
-"""What a model is measured on: a JSONL file of conversations (their last answer counts) and of raw texts (all counts)."""
+"""What a model is measured on: a JSONL file of conversations, whose last answer counts, and of raw texts."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ def test_an_equal_reference_has_no_margin(tuned: dict[str, Any], tmp_path: Path,
         assert (one["bootstrap"]["confidence"], one["bootstrap"]["samples"]) == (0.95, 500)
     without = evaluate_here(tuned, recorder)
     assert without.keys() == measured.keys() - {"reference"}
-    assert {k: without[k] for k in ("tokens", "base", "adapters")} == {k: measured[k] for k in ("tokens", "base", "adapters")}
+    for name in ("tokens", "examples", "base", "adapters", "pairs"):
+        assert without[name] == measured[name]
 
 
 def test_a_ruined_adapter_is_worse_and_its_bounds_say_so(
@@ -207,8 +208,11 @@ def test_raw_texts_of_any_length_are_compared_across_tokenizers(
     assert (measured["examples"], measured["reference"]["examples"], measured["reference"]["left_out"]) == (3, 3, 0)
 
 
-def test_a_general_set_is_measured_beside_the_held_out_rows(tuned: dict[str, Any], tmp_path: Path, recorder: Recorder) -> None:
-    general = write_jsonl(tmp_path / "small-set.jsonl", [{"text": "The sun rose late."}, {"text": "let a = 1;\n" * 30}])
+def test_a_general_set_is_measured_beside_the_held_out_rows(
+    tuned: dict[str, Any], tmp_path: Path, recorder: Recorder
+) -> None:
+    texts = [{"text": "The sun rose late."}, {"text": "let a = 1;\n" * 30}]
+    general = write_jsonl(tmp_path / "small-set.jsonl", texts)
     measured = evaluate_here({**tuned, "general_file": str(general)}, recorder)
     one = measured["general"]
     assert (one["name"], one["digest"], one["examples"]) == ("small-set", file_digest(general), 2)
@@ -224,7 +228,9 @@ def test_a_general_set_is_measured_beside_the_held_out_rows(tuned: dict[str, Any
     assert recorder.events("progress")[-1]["fraction"] == 1.0
 
 
-def test_a_reference_that_can_not_be_compared_is_refused(tuned: dict[str, Any], tmp_path: Path, recorder: Recorder) -> None:
+def test_a_reference_that_can_not_be_compared_is_refused(
+    tuned: dict[str, Any], tmp_path: Path, recorder: Recorder
+) -> None:
     base = tuned["base_model"]
     adapter = tuned["adapters"]["tuned"]
     reference = {"name": "r", "base_model": base, "adapter_dir": adapter}

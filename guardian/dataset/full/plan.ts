@@ -56,15 +56,25 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   const made = {} as Record<Side, Example[]>;
   for (const side of ['train', 'heldout'] as const) {
     const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
-    const shown = all.filter((example) => !guard.shows(example));
-    if (shown.length < all.length) rowsDropped.add('secret', all.length - shown.length);
-    const own = withoutRepeated(shown, rowsDropped.add);
+    const known = new Set<string>();
+    const own = await keep(all, breathe, (example) => {
+      const reason = guard.shows(example) ? 'secret' : isNew(known, example) ? undefined : 'repeated_answer';
+      if (reason !== undefined) rowsDropped.add(reason);
+      return reason === undefined;
+    });
     const { kept, dropped } = balance(own, settings);
     if (dropped > 0) rowsDropped.add('over_share', dropped);
     made[side] = kept;
   }
   progress(0.8);
-  const heldout = withoutAnswersOf(made.train, sample(made.heldout, settings, rowsDropped.add), rowsDropped.add);
+  // Answers too short to share a run of 50 tokens are compared whole.
+  const answers = new Set<string>();
+  await keep(made.train, breathe, (example) => isNew(answers, example));
+  const heldout = sample(made.heldout, settings, rowsDropped.add).filter((example) => {
+    const isUnseen = isNew(answers, example);
+    if (!isUnseen) rowsDropped.add('seen_in_training');
+    return isUnseen;
+  });
   // A held-out file is written whole, so that one with a secret can't be.
   const whole = studies.heldout.filter(({ file }) => !guard.holdsSecret(file));
   if (whole.length < studies.heldout.length) filesDropped.add('secret', studies.heldout.length - whole.length);
@@ -87,33 +97,22 @@ async function examplesOf(studies: readonly StudyFile[], settings: DatasetSettin
     examples.push(...fileExamples(study, settings), ...functionExamples(study, settings), ...middleExamples(study, settings));
   }
   const graph = await buildGraph(studies, breathe);
-  examples.push(...explanationExamples(studies), ...questionExamples(studies, graph), ...retrievalExamples(studies, settings));
-  return examples;
+  return [...examples, ...explanationExamples(studies), ...questionExamples(studies, graph), ...retrievalExamples(studies, settings)];
+}
+
+async function keep(examples: readonly Example[], breathe: () => Promise<void>, wanted: (example: Example) => boolean): Promise<Example[]> {
+  const kept: Example[] = [];
+  for (const example of examples) {
+    await breathe();
+    if (wanted(example)) kept.push(example);
+  }
+  return kept;
 }
 
 /** One answer is asked for once in a kind, where it stands first. */
-function withoutRepeated(examples: readonly Example[], drop: (reason: string) => void): Example[] {
-  const known = new Set<string>();
-  return examples.filter((example) => {
-    const before = known.size;
-    const isNew = known.add(answerKey(example)).size > before;
-    if (!isNew) drop('repeated_answer');
-    return isNew;
-  });
-}
-
-function answerKey(example: Example): string {
-  return hash('sha1', `${example.kind} ${example.write().answer}`, 'base64');
-}
-
-/** Answers too short to share a run of 50 tokens are compared whole. */
-function withoutAnswersOf(train: readonly Example[], heldout: readonly Example[], drop: (reason: string) => void): Example[] {
-  const known = new Set(train.map(answerKey));
-  return heldout.filter((example) => {
-    const isSeen = known.has(answerKey(example));
-    if (isSeen) drop('seen_in_training');
-    return !isSeen;
-  });
+function isNew(known: Set<string>, example: Example): boolean {
+  const before = known.size;
+  return known.add(hash('sha1', `${example.kind} ${example.write().answer}`, 'base64')).size > before;
 }
 
 /** At most `maxHeldoutRows`, of each kind by its share of the characters, by a seeded hash of where they stand. */

@@ -57,7 +57,7 @@ export async function separate(sides: Sides, drop: Drops, breathe: () => Promise
   }
 
   const { files, guilty } = await settle(sides.heldoutFiles, suspects, reader, breathe);
-  drop.row('seen_in_heldout', guilty.size);
+  if (guilty.size > 0) drop.row('seen_in_heldout', guilty.size);
   for (let gone = sides.heldoutFiles.length - files.length; gone > 0; gone -= 1) drop.file('seen_in_training');
   const paths = new Set(files.map(({ path }) => path));
   const stands = ({ file, others = [] }: Example): boolean => [file, ...others].every(({ path }) => paths.has(path));

@@ -2,13 +2,14 @@ import type { Node, QueryMatch } from 'web-tree-sitter';
 import { readAbove } from './doc-comment.ts';
 import { grammarOf, loadGrammar, type Grammar } from './grammar.ts';
 import { nest, type FlatDefinition } from './nest.ts';
+import { soundNodes } from './sound-nodes.ts';
 import { unparsed, type Call, type DefinitionKind, type ImportClause, type ParsedFile } from './parsed-file.ts';
 
 /**
  * Tree-sitter tells of its progress every few hundred characters, in steps that depend on the text alone. Text made
  * to be slow takes many more steps than any code does, and is given up.
  */
-const maxSteps = (chars: number): number => 2_000 + chars / 10;
+const maxSteps = (chars: number): number => 1_000 + chars / 50;
 
 /** Longer statements are cut: names that far out are not looked up. */
 const maxImportChars = 2_000;
@@ -35,14 +36,13 @@ function read(grammar: Grammar, text: string, lines: readonly string[]): ParsedF
     return { ...unparsed, broken: true };
   }
   try {
-    return collect(grammar, tree.rootNode, text, lines);
+    return collect(grammar, soundNodes(tree), tree.rootNode.hasError, text, lines);
   } finally {
     tree.delete();
   }
 }
 
-function collect(grammar: Grammar, root: Node, text: string, lines: readonly string[]): ParsedFile {
-  const broken = root.hasError;
+function collect(grammar: Grammar, nodes: readonly Node[], broken: boolean, text: string, lines: readonly string[]): ParsedFile {
   const found: FlatDefinition[] = [];
   const imports: ImportClause[] = [];
   const calls: Call[] = [];
@@ -50,7 +50,7 @@ function collect(grammar: Grammar, root: Node, text: string, lines: readonly str
   const docstrings = new Map<number, number>();
   const textOf = (node: Node): string => text.slice(node.startIndex, node.endIndex);
 
-  for (const match of grammar.query.matches(root)) {
+  for (const match of nodes.flatMap((node) => grammar.query.matches(node))) {
     const captured = capturesOf(match);
     if (captured.call !== undefined) {
       const call: Call = { name: textOf(captured.call), line: captured.call.startPosition.row };
@@ -61,7 +61,6 @@ function collect(grammar: Grammar, root: Node, text: string, lines: readonly str
     } else if (captured.import !== undefined) {
       if (captured.require === undefined || textOf(captured.require) === 'require') imports.push(...clauses(grammar, captured.import, captured.specifier, textOf));
     } else if (captured.name !== undefined && captured.body !== undefined && captured.node !== undefined) {
-      if (broken && captured.node.hasError) continue;
       found.push(flat(captured.kind, captured.node, captured.name, captured.body, captured.owner, textOf));
     }
   }

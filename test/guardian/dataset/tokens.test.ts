@@ -24,7 +24,7 @@ if (needed.skip === undefined) await promisify(execFile)(join(root, '.venv/bin/p
 /** Code of this project in pieces, and what is hard: other scripts, emoji, white space, control characters, markers. */
 async function makeTexts(): Promise<string[]> {
   const hard = ['', ' ', '  ', '\n', '\n\n\n', '\t\t x', ' leading', 'trailing ', 'a  b   c    d     e', '\r\n\r\n', 'größe = "über"; // ß', '変数 = 関数(値)', 'ключ: значение', '🙂🙃👩‍👩‍👧 family', 'e\u0301 is not é', '\u00a0\u2003wide', '\u0000\u0001\u001b[0m', '▁ is a mark', 'a▁b', 'x<|im_end|>y', '<|im_start|>user\nhi<|im_end|>\n', '<unk><s></s>', '\ud83d\ude00'.repeat(20), 'a'.repeat(500), '0123456789'.repeat(20), '    '.repeat(40), '=>!==&&||??...', 'مرحبا بالعالم', 'हिन्दी', '\u{20000}\u{2f800}'];
-  const sources = await Promise.all(['core/task/decide.ts', 'core/task/evolve.ts', 'gpu-agent/trainer/forge_trainer/starter.py', 'guardian/dataset/plan.ts', 'README.md', 'core/store/ledger.ts', 'core/worker/worker.ts', 'core/worker/attempt.ts'].map((path) => readFile(join(root, path), 'utf8')));
+  const sources = await Promise.all(['core/task/decide.ts', 'core/task/evolve.ts', 'gpu-agent/trainer/forge_trainer/starter.py', 'guardian/dataset/full/plan.ts', 'README.md', 'core/store/ledger.ts', 'core/worker/worker.ts', 'core/worker/attempt.ts'].map((path) => readFile(join(root, path), 'utf8')));
   const pieces = sources.flatMap((source) => Array.from({ length: 30 }, (_, at) => source.slice(at * 180, at * 180 + 60 + at * 20)));
   return [...hard, ...pieces.filter((piece) => piece !== '')].slice(0, 220);
 }

@@ -1,5 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { access, appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { isForgeError } from '../../../core/errors.ts';
 import { measureChanges, type MeasureOptions } from '../../../guardian/monitor/measure.ts';
@@ -16,7 +18,7 @@ const headOf = (repository: string): Promise<string> => git(repository, 'rev-par
 t.test('files, lines, languages and commits since', async (t) => {
   const repository = await makeRepository(t, { 'a.ts': lines(10), 'gone.py': lines(4, 'was'), 'same.go': 'package x\n', 'image.png': Buffer.from([0, 1, 2]) });
   const base = await headOf(repository);
-  t.match(await measure(repository, base, base), { filesChanged: 0n, commitsSinceLastTrain: 0n, linesAdded: 0n, languages: [], base: 'ancestor', neverTrained: false, shallow: false });
+  t.match(await measure(repository, base, base), { filesChanged: 0n, commitsSinceLastTrain: 0n, linesAdded: 0n, base: 'ancestor', neverTrained: false, shallow: false });
 
   await commitFiles(repository, { 'a.ts': lines(10).replace('line 3\n', 'other\n'), 'new.rs': lines(7, 'let') });
   await rm(join(repository, 'gone.py'));
@@ -29,12 +31,11 @@ t.test('files, lines, languages and commits since', async (t) => {
     linesRemoved: 5n, // 1 of a.ts, 4 of gone.py
     languages: ['c', 'other', 'python', 'rust', 'typescript'],
     criticalPathsChanged: false,
-    criticalFiles: [],
-    newTags: [],
     baseCommit: base,
     headCommit: head,
     ageHours: 2.5,
   });
+  t.same([...found.criticalFiles, ...found.newTags], []);
   t.equal((await measure(repository, base, head)).ageHours, undefined, 'an age nobody knows is absent');
   t.equal((await measure(repository, base, head, { trainedAt: 9 * hour, now: 0 })).ageHours, 0, 'a clock that was set back');
 });
@@ -111,7 +112,8 @@ t.test('a trained commit that history has left, or that is gone', async (t) => {
   await git(repository, 'reflog', 'expire', '--expire=now', '--all');
   await git(repository, 'gc', '--quiet', '--prune=now');
   const gone = await measure(repository, base, head, { trainedAt: 0, now: hour });
-  t.match(gone, { base: 'missing', baseCommit: base, filesChanged: 0n, commitsSinceLastTrain: 0n, linesAdded: 0n, languages: [], criticalPathsChanged: false, ageHours: 1, neverTrained: false });
+  t.match(gone, { base: 'missing', baseCommit: base, filesChanged: 0n, commitsSinceLastTrain: 0n, linesAdded: 0n, criticalPathsChanged: false, ageHours: 1, neverTrained: false });
+  t.same([...gone.languages, ...gone.criticalFiles, ...gone.newTags], []);
   for (const odd of ['', 'f'.repeat(64), head.slice(0, 10), 'HEAD', `file:${'a'.repeat(64)}`, '--all']) t.equal((await measure(repository, odd, head)).base, 'missing', JSON.stringify(odd));
   const tree = await git(repository, 'rev-parse', 'HEAD^{tree}');
   t.equal((await measure(repository, tree, head)).base, 'missing', 'an object that is no commit');
@@ -143,7 +145,8 @@ t.test('a submodule whose commit moved is one file, and is not entered', async (
   await commitFiles(repository, { '.gitmodules': '[submodule "core/sub"]\n path = core/sub\n url = ../sub\n ignore = all\n' });
   const base = await point(first);
   const head = await point(second);
-  t.match(await measure(repository, base, head), { filesChanged: 1n, linesAdded: 0n, linesRemoved: 0n, languages: [], criticalFiles: ['core/sub'], commitsSinceLastTrain: 1n });
+  t.match(await measure(repository, base, head), { filesChanged: 1n, linesAdded: 0n, linesRemoved: 0n, criticalFiles: ['core/sub'], commitsSinceLastTrain: 1n });
+  t.same((await measure(repository, base, head)).languages, [], 'a submodule has no language of its own');
   t.match(await measure(repository, base, head, { policy: { ...defaultPolicy, criticalPaths: ['core/sub/**'] } }), { criticalPathsChanged: true });
 });
 
@@ -184,18 +187,51 @@ t.test('what can not be read is a clear error, and the time is bounded', async (
   t.match(broken, { message: /git can not compare .*partial clone/s });
 });
 
-t.test('a large change is measured in bounded time and memory', async (t) => {
-  const repository = await makeRepository(t, Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`src/dir-${index % 50}/file-${index}.ts`, lines(20, `a${index}`)])));
+t.test('what the repository configures is neither run nor hides a change', async (t) => {
+  const repository = await makeRepository(t, { 'a.ts': lines(5), '.gitattributes': '*.ts diff=evil filter=evil\n' });
   const base = await headOf(repository);
-  const changed = Array.from({ length: 5_000 }, (_, index) => [index % 2 === 0 ? `src/dir-${index % 50}/file-${index}.ts` : `lib/file-${index}.ts`, lines(20, `b${index}`)]);
-  await rm(join(repository, 'src'), { recursive: true });
-  const head = await commitFiles(repository, Object.fromEntries(changed));
+  const head = await commitFiles(repository, { 'a.ts': lines(6), 'b.ts': lines(3, 'b') });
+  const mark = join(repository, '.git/it-ran');
+  const program = join(repository, '.git/program.sh');
+  await writeFile(program, `#!/bin/sh\ntouch '${mark}'\n`, { mode: 0o755 });
+  await writeFile(join(repository, '.git/order'), '*.ts\n');
+  await appendFile(
+    join(repository, '.git/config'),
+    `[diff]\n external = ${program}\n renames = copies\n orderFile = ${join(repository, '.git/order')}\n[diff "evil"]\n textconv = ${program}\n command = ${program}\n[filter "evil"]\n clean = ${program}\n smudge = ${program}\n[core]\n fsmonitor = ${program}\n pager = ${program}\n`,
+  );
+  const ran = () => access(mark).then(() => true, () => false);
+  await git(repository, 'diff', base, head).catch(() => undefined);
+  t.ok(await ran(), 'plain git falls into the trap');
+  await rm(mark);
+  t.match(await measure(repository, base, head), { filesChanged: 2n, linesAdded: 4n, linesRemoved: 0n });
+  t.notOk(await ran());
+});
+
+t.test('a large change is measured in bounded time and memory', async (t) => {
+  const repository = await makeRepository(t, {});
+  const all = Array.from({ length: 5_000 }, (_, index) => index);
+  const [base, head] = await importCommits(repository, [
+    all.map((index) => [`src/dir-${index % 50}/file-${index}.ts`, lines(20, `a${index}`)]),
+    all.map((index) => [index % 2 === 0 ? `src/dir-${index % 50}/file-${index}.ts` : `lib/file-${index}.ts`, lines(20, `b${index}`)]),
+  ]);
   const before = process.memoryUsage().heapUsed;
   const begun = performance.now();
-  const found = await measure(repository, base, head);
+  const found = await measure(repository, base, head!);
   const tookMs = performance.now() - begun;
   t.match(found, { filesChanged: 7_500n, linesAdded: 100_000n, linesRemoved: 100_000n, criticalPathsChanged: true });
   t.ok(tookMs < 20_000, `${tookMs.toFixed(0)} ms`);
   t.ok(process.memoryUsage().heapUsed - before < 32 << 20, 'memory');
   t.comment(`5,000 files rewritten, 2,500 of them elsewhere: ${tookMs.toFixed(0)} ms`);
 });
+
+/** Makes many files by `git fast-import`, which is much faster than a working directory. @returns a commit's id for each tree */
+async function importCommits(repository: string, trees: [path: string, content: string][][]): Promise<string[]> {
+  const stream = trees.map((files, index) => {
+    const entries = files.map(([path, content]) => `M 100644 inline ${path}\ndata ${Buffer.byteLength(content)}\n${content}\n`).join('');
+    return `commit refs/heads/c${index}\ncommitter Test <test@example.org> ${index} +0000\ndata 0\n${index === 0 ? '' : `from refs/heads/c${index - 1}\n`}deleteall\n${entries}`;
+  });
+  const done = promisify(execFile)('git', ['-C', repository, 'fast-import', '--quiet'], { timeout: 60_000 });
+  done.child.stdin!.end(stream.join(''));
+  await done;
+  return Promise.all(trees.map((_, index) => git(repository, 'rev-parse', `refs/heads/c${index}`)));
+}

@@ -1,0 +1,80 @@
+import t from 'tap';
+import { buildGraph } from '../../../guardian/dataset/graph/graph.ts';
+import { parseFile } from '../../../guardian/dataset/parse/parse.ts';
+import { sourceFile } from '../../../guardian/dataset/source-file.ts';
+
+/** Imports as `from > to`, calls as `from:caller > to:called`. */
+async function graphOf(files: Record<string, string>) {
+  const studies = await Promise.all(Object.entries(files).map(async ([path, text]) => {
+    const file = sourceFile(path, text);
+    return { file, parsed: await parseFile(path, file.text, file.lines), start: 0 };
+  }));
+  const graph = await buildGraph(studies, async () => undefined);
+  return {
+    imports: graph.imports.map(({ from, to }) => `${from.file.path} > ${to.file.path}`),
+    calls: graph.calls.map(({ from, call, to, target }) => `${from.file.path}:${call.from === undefined ? '' : from.parsed.definitions[call.from]!.qualifiedName} > ${to.file.path}:${target.qualifiedName}`),
+  };
+}
+
+t.test('python: relative, absolute, from a src folder, and modules of a package', async (t) => {
+  const { imports, calls } = await graphOf({
+    'src/shop/__init__.py': '',
+    'src/shop/doors.py': 'def open_door(a):\n    return a\n\ndef close(a):\n    return a\n',
+    'src/shop/walls.py': 'from .doors import open_door\nfrom . import doors\nimport os\n\ndef paint(a):\n    os.close(a)\n    close(a)\n    return open_door(doors.close(a))\n',
+    'tests/test_doors.py': 'import shop.doors\nfrom shop import walls as w\n\ndef test_it():\n    w.paint(1)\n',
+  });
+  t.same(imports, ['src/shop/walls.py > src/shop/doors.py', 'src/shop/walls.py > src/shop/doors.py', 'src/shop/walls.py > src/shop/__init__.py', 'tests/test_doors.py > src/shop/doors.py', 'tests/test_doors.py > src/shop/walls.py', 'tests/test_doors.py > src/shop/__init__.py']);
+  t.same(calls.sort(), ['src/shop/walls.py:paint > src/shop/doors.py:close', 'src/shop/walls.py:paint > src/shop/doors.py:open_door', 'tests/test_doors.py:test_it > src/shop/walls.py:paint'], 'and a name that was not imported is not called');
+});
+
+t.test('javascript and typescript: endings left out or of another kind, and folders', async (t) => {
+  const { imports, calls } = await graphOf({
+    'lib/index.ts': "import { a } from './a.js';\nimport * as b from './b';\nimport x from 'outside';\nexport function run() {\n  a(1);\n  b.b(2);\n  c(3);\n  x.a(4);\n}\n",
+    'lib/a.ts': 'export function a(n: number) {\n  return helper(n);\n}\nfunction helper(n: number) {\n  return n;\n}\n',
+    'lib/b/index.js': "const { run } = require('..');\nexports.b = function b() {\n  return run();\n};\n",
+    'lib/c.ts': 'export function c() {\n  return 1;\n}\nclass K {\n  one() {\n    return this.two();\n  }\n  two() {\n    return 2;\n  }\n}\n',
+  });
+  t.same(imports, ['lib/index.ts > lib/a.ts', 'lib/index.ts > lib/b/index.js', 'lib/b/index.js > lib/index.ts']);
+  t.same(calls, ['lib/index.ts:run > lib/a.ts:a', 'lib/index.ts:run > lib/b/index.js:b', 'lib/a.ts:a > lib/a.ts:helper', 'lib/b/index.js:b > lib/index.ts:run', 'lib/c.ts:K.one > lib/c.ts:K.two']);
+});
+
+t.test('go: packages by folder and module path', async (t) => {
+  const { imports, calls } = await graphOf({
+    'go.mod': 'module example.org/shop\n\ngo 1.22\n',
+    'door/door.go': 'package door\n\nfunc Open(a int) int {\n\treturn close(a)\n}\n',
+    'door/more.go': 'package door\n\nfunc close(a int) int {\n\treturn a\n}\n',
+    'main.go': 'package main\n\nimport (\n\t"fmt"\n\t"example.org/shop/door"\n)\n\nfunc main() {\n\tfmt.Println(door.Open(1))\n}\n',
+  });
+  t.same(imports, ['main.go > door/door.go', 'main.go > door/more.go']);
+  t.same(calls, ['door/door.go:Open > door/more.go:close', 'main.go:main > door/door.go:Open']);
+});
+
+t.test('rust: modules and paths from the crate', async (t) => {
+  const { imports, calls } = await graphOf({
+    'src/lib.rs': 'mod door;\npub mod wall;\n',
+    'src/door.rs': 'use super::wall::paint;\n\npub fn open() {\n    paint();\n}\n',
+    'src/wall/mod.rs': 'use crate::door::open;\nuse std::fmt;\n\npub fn paint() {\n    open();\n}\n',
+  });
+  t.same(imports, ['src/lib.rs > src/door.rs', 'src/lib.rs > src/wall/mod.rs', 'src/door.rs > src/wall/mod.rs', 'src/wall/mod.rs > src/door.rs']);
+  t.same(calls, ['src/door.rs:open > src/wall/mod.rs:paint', 'src/wall/mod.rs:paint > src/door.rs:open']);
+});
+
+t.test('java: classes by package', async (t) => {
+  const { imports, calls } = await graphOf({
+    'app/src/main/java/a/Door.java': 'package a;\n\npublic class Door {\n  Door() {\n    new Key();\n  }\n}\n',
+    'app/src/main/java/a/Key.java': 'package a;\n\nclass Key {\n}\n',
+    'app/src/main/java/b/Shop.java': 'package b;\n\nimport a.Door;\nimport java.util.List;\n\nclass Shop {\n  void run() {\n    new Door();\n    check();\n  }\n}\n',
+  });
+  t.same(imports, ['app/src/main/java/b/Shop.java > app/src/main/java/a/Door.java']);
+  t.same(calls, ['app/src/main/java/a/Door.java:Door.Door > app/src/main/java/a/Key.java:Key', 'app/src/main/java/b/Shop.java:Shop.run > app/src/main/java/a/Door.java:Door']);
+});
+
+t.test('c: includes beside, from include folders, or by the only name', async (t) => {
+  const { imports, calls } = await graphOf({
+    'include/shop/door.h': 'static inline int door_open(int a)\n{\n\treturn a;\n}\n',
+    'src/main.c': '#include <stdio.h>\n#include <shop/door.h>\n#include "wall.h"\n\nint main(void)\n{\n\treturn door_open(wall_paint(1));\n}\n',
+    'src/wall.h': 'static int wall_paint(int a)\n{\n\treturn a;\n}\n',
+  });
+  t.same(imports, ['src/main.c > include/shop/door.h', 'src/main.c > src/wall.h']);
+  t.same(calls.sort(), ['src/main.c:main > include/shop/door.h:door_open', 'src/main.c:main > src/wall.h:wall_paint']);
+});
