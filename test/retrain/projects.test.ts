@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { dataPaths } from '../../core/config.ts';
 import { commitFiles, git, makeRepository } from '../support/repository.ts';
-import { retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
+import { pythonFiles, retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
 
 t.setTimeout(90_000);
 
@@ -74,7 +74,7 @@ t.test('what can not be registered', async (t) => {
 
 t.test('deleted with its blobs, and only with those', async (t) => {
   const scene = await retrainScene(t);
-  const own = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`part${n}.py`, Array.from({ length: 6 }, (_line, m) => `def volume_${n}_${m}(a, b):\n    """Volume ${n} of ${m}."""\n    return a * ${n * 7 + m} + b\n\n`).join('\n')]));
+  const own = pythonFiles('parts', 12, 1);
   await makeRepository(t, own, join(scene.repository, '..', 'other'));
   await scene.post('/v1/projects', { name: 'kept', path: scene.project, watch: false });
   await scene.follow(await scene.retrain({ project_name: 'kept' }));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { commitFiles, git, makeRepository } from '../support/repository.ts';
-import { retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
+import { pythonFiles, retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
 
 t.setTimeout(90_000);
 
@@ -81,7 +81,7 @@ t.test('one pipeline for a project; what waits is decided at its end', async (t)
   for (const force of [true, false]) t.strictSame((await scene.post('/v1/retrain', { ...due, force })).body, waits);
   t.equal((await listed(scene)).length, 1, 'nothing is started beside it');
 
-  await makeRepository(t, Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`part${n}.py`, Array.from({ length: 6 }, (_line, m) => `def volume_${n}_${m}(a, b):\n    """Volume ${n} of ${m}."""\n    return a * ${n * 7 + m} + b\n\n`).join('\n')])), join(repository, '..', 'other'));
+  await makeRepository(t, pythonFiles('parts', 12, 1), join(repository, '..', 'other'));
   const other = await scene.retrain({ project_path: 'other' });
   t.equal((await scene.follow(other, (message) => message['current_step'] === 'train')).messages.at(-1)?.['status'], 'running', 'another project’s runs side by side');
   t.equal(await status(scene, id), 'running');

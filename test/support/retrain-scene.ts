@@ -172,3 +172,13 @@ export async function retrainScene(t: Pick<Test, 'teardown'>, settings: Record<s
   });
   return retrainScene;
 }
+
+/** Python files with enough in them, unlike each other, for a dataset with held-out rows. @param salt makes other contents */
+export function pythonFiles(folder: string, count: number, salt: number): Record<string, string> {
+  const words = ['amount', 'border', 'cargo', 'depth', 'edge', 'fault', 'grade', 'hinge'];
+  const part = (n: number, m: number): string => {
+    const [first, second] = [words[(n + m + salt) % words.length]!, words[(3 * n + m + 1 + salt) % words.length]!];
+    return `def ${first}_of_${n}_${m}_${salt}(${second}, size):\n    """${first} of the ${second} in case ${n * 10 + m}, as of ${salt}."""\n    part = ${second} * ${n * 7 + m} - size * ${salt + m}\n    return part + ${n * m + salt}\n\n`;
+  };
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`${folder}/case${n}.py`, Array.from({ length: 6 }, (_line, m) => part(n, m)).join('\n')]));
+}
