@@ -3,7 +3,7 @@ import { PipelinePlannedSchema, type PipelinePlanned } from '../../core/gen/aifo
 import type { GatePolicy } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import { ExtractSpecSchema, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { CreateFineTuneRequestSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { defaultGate } from '../../core/pipeline/gate.ts';
+import { gateWithDefaults } from '../../core/pipeline/gate.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { stepNames, type Pipeline } from '../../core/pipeline/state.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -41,7 +41,7 @@ export function planPipeline(project: FoundProject, seen: Look, wish: Wish, ledg
     requireApproval: wish.requireApproval,
     training: { ...training, source: { case: undefined } },
     referenceJobId: seen.trained?.jobId ?? '',
-    gate: wish.gate ?? defaultGate,
+    gate: gateWithDefaults(wish.gate),
     idempotencySha256: Buffer.from(wish.idempotencySha256, 'hex'),
     requestSha256: Buffer.from(wish.requestSha256, 'hex'),
   });

@@ -75,7 +75,7 @@ function shownPlan({ steps }: PipelinePlanned) {
 
 function checkGate(gate: GatePolicy): void {
   const fields = { min_margin: gate.minMargin, max_regression: gate.maxRegression, max_general_increase: gate.maxGeneralIncrease };
-  for (const [name, value] of Object.entries(fields)) if (!(value >= 0 && value <= 10)) throw invalid(`gate.${name}`, `must be a share from 0 to 10 (0.05 is 5 %), not ${value}`);
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined && !(value >= 0 && value <= 10)) throw invalid(`gate.${name}`, `must be a share from 0 to 10 (0.05 is 5 %), not ${value}`);
 }
 
 function hex(bytes: Uint8Array): string {
