@@ -10,6 +10,7 @@ import type { Ledger } from '../../core/store/ledger.ts';
 import { trainSpecOf } from '../../core/training/train-spec.ts';
 import { planSteps } from '../pipeline/estimates.ts';
 import type { FoundProject } from '../projects/find.ts';
+import { servedJob } from '../projects/trained.ts';
 import type { Look } from './look.ts';
 
 export interface Wish {
@@ -40,7 +41,7 @@ export function planPipeline(project: FoundProject, seen: Look, wish: Wish, ledg
     autoDeploy: wish.autoDeploy,
     requireApproval: wish.requireApproval,
     training: { ...training, source: { case: undefined } },
-    referenceJobId: seen.trained?.jobId ?? '',
+    referenceJobId: servedJob(ledger, project.name)?.id ?? '',
     gate: gateWithDefaults(wish.gate),
     idempotencySha256: Buffer.from(wish.idempotencySha256, 'hex'),
     requestSha256: Buffer.from(wish.requestSha256, 'hex'),
