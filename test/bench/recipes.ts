@@ -3,10 +3,11 @@
  * tokens seen, the same held-out files scored as raw text; real repositories, several seeds.
  *   node test/bench/recipes.ts --seeds 3 --repositories python,go,rust --steps 60
  */
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { starterCorpus } from '../../gpu-agent/starter-corpus.ts';
 import type { DatasetSettings } from '../../guardian/dataset/settings.ts';
 import { realRepositories } from '../support/real-repositories.ts';
@@ -17,6 +18,8 @@ import { python, runTrainer } from './recipes/trainer.ts';
 /** Steps and not seconds, so that it is the same model whatever else the machine does. */
 const starterSteps = 150;
 
+const run = promisify(execFile);
+
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '3' },
@@ -24,11 +27,17 @@ const { values } = parseArgs({
     repositories: { type: 'string', default: 'python,go,rust' },
     steps: { type: 'string', default: '60' },
     threads: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+    'heldout-chars': { type: 'string', default: '400000' },
     // For trying out: settings of the full recipe, as JSON.
     set: { type: 'string', default: '{}' },
   },
 });
-const threads = Number(values.threads);
+
+function whole(name: 'seeds' | 'first-seed' | 'steps' | 'threads' | 'heldout-chars'): number {
+  const value = Number(values[name]);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name}: must be a whole number, not ${values[name]}`);
+  return value;
+}
 
 async function starter(): Promise<string> {
   const target = join(toolsCache(), 'starters', `starter-${starterSteps}-steps`);
@@ -37,7 +46,7 @@ async function starter(): Promise<string> {
   await mkdir(dirname(target), { recursive: true });
   const corpus = await starterCorpus(join(import.meta.dirname, '../../node_modules'), python);
   const made = `${target}.${process.pid}`;
-  await runTrainer('starter', { output_dir: made, corpus_dirs: corpus, steps: starterSteps, seed: 0, threads }, work);
+  await runTrainer('starter', { output_dir: made, corpus_dirs: corpus, steps: starterSteps, seed: 0, threads: whole('threads') }, work);
   await rename(made, target);
   await rm(work, { recursive: true });
   return target;
@@ -46,11 +55,11 @@ async function starter(): Promise<string> {
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 function line({ repository, seed, heldoutFiles, heldoutTokens, basePerplexity, plain, full, gain }: Comparison): string {
-  const run = (name: string, { perplexity, steps, tokensSeen, allTokens, rows, seconds }: Comparison['plain']): string =>
+  const trained = (name: string, { perplexity, steps, tokensSeen, allTokens, rows, seconds }: Comparison['plain']): string =>
     `  ${name}: perplexity ${perplexity.toFixed(2)}, ${steps} steps, ${tokensSeen} completion tokens seen (${allTokens} in all), ${rows} rows, ${seconds.toFixed(0)} s\n`;
   return (
     `${repository}, seed ${seed}: ${heldoutFiles} held-out files, ${heldoutTokens} tokens; base perplexity ${basePerplexity.toFixed(2)}\n` +
-    run('plain', plain) + run('full ', full) +
+    trained('plain', plain) + trained('full ', full) +
     `  full below plain by ${percent(gain.value)} (95 % bounds ${percent(gain.low)} to ${percent(gain.high)})`
   );
 }
@@ -74,10 +83,10 @@ if (unknown.length > 0) throw new Error(`--repositories: there is none in ${unkn
 const began = Date.now();
 const all: Comparison[] = [];
 for (const repository of repositories) {
-  for (let seed = Number(values['first-seed']); seed < Number(values['first-seed']) + Number(values.seeds); seed += 1) {
+  for (let seed = whole('first-seed'); seed < whole('first-seed') + whole('seeds'); seed += 1) {
     const folder = await mkdtemp(join(tmpdir(), 'forge-recipes-'));
     try {
-      const one = await compareRecipes(repository, seed, folder, { base, steps: Number(values.steps), threads, changes: JSON.parse(values.set) as Partial<DatasetSettings> });
+      const one = await compareRecipes(repository, seed, folder, { base, steps: whole('steps'), threads: whole('threads'), heldoutChars: whole('heldout-chars'), changes: JSON.parse(values.set) as Partial<DatasetSettings> });
       console.log(line(one));
       all.push(one);
     } finally {
@@ -86,5 +95,7 @@ for (const repository of repositories) {
   }
 }
 console.log(`\n${table(all)}\n`);
-console.log(`${cpus()[0]?.model ?? 'unknown CPU'}, ${threads} threads, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}; ${Math.round((Date.now() - began) / 1000)} s`);
+const { stdout: versions } = await run(python, ['-c', 'import platform, torch, transformers, peft, trl; print(f"python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}, trl {trl.__version__}")']);
+console.log(versions.trim());
+console.log(`${cpus()[0]?.model ?? 'unknown CPU'}, ${whole('threads')} threads, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}; ${Math.round((Date.now() - began) / 1000)} s`);
 console.log(`node test/bench/recipes.ts ${process.argv.slice(2).join(' ')}`);

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +18,8 @@ export interface Settings {
   /** Optimizer steps on the plain dataset; on the full one, as many as it takes to have seen as many completion tokens. */
   steps: number;
   threads: number;
+  /** Where the held-out files are longer together, some of them, chosen by a hash of their paths. */
+  heldoutChars: number;
   /** Settings of the full recipe that differ from its defaults. */
   changes: Partial<DatasetSettings>;
 }
@@ -50,7 +53,7 @@ export interface Comparison {
  */
 export async function compareRecipes(repository: RealRepository, seed: number, folder: string, settings: Settings): Promise<Comparison> {
   const datasets = { plain: await makeDataset(repository, seed, 'plain', folder), full: await makeDataset(repository, seed, 'full', folder, settings.changes) };
-  const heldout = await commonFiles(datasets);
+  const heldout = sample(await commonFiles(datasets), settings.heldoutChars);
   const heldoutFile = join(folder, 'heldout-raw.jsonl');
   await writeFile(heldoutFile, heldout.map((text) => `${JSON.stringify({ text })}\n`).join(''));
 
@@ -99,8 +102,8 @@ async function makeDataset(repository: RealRepository, seed: number, recipe: Rec
   return directory;
 }
 
-/** The texts of the files that both recipes hold out. @throws Error when a recipe trains on one of them */
-async function commonFiles(datasets: Readonly<Record<Recipe, string>>): Promise<string[]> {
+/** The files that both recipes hold out, by path. @throws Error when a recipe trains on one of them */
+async function commonFiles(datasets: Readonly<Record<Recipe, string>>): Promise<Map<string, string>> {
   const heldout = new Map<string, string>();
   for await (const { path, text } of rowsOf<{ path: string; text: string }>(join(datasets.full, 'heldout_files.jsonl'))) heldout.set(path, text);
   const plain = new Set<string>();
@@ -111,7 +114,21 @@ async function commonFiles(datasets: Readonly<Record<Recipe, string>>): Promise<
       for (const { path } of [row, ...(row.spans ?? [])]) if (heldout.has(path)) throw new Error(`the ${recipe} recipe trains on ${path}, which is held out`);
     }
   }
-  return [...heldout.values()];
+  return heldout;
+}
+
+/** Texts of whole files, together at most so many characters; one that does not fit is passed over. */
+function sample(files: ReadonlyMap<string, string>, maxChars: number): string[] {
+  let chars = 0;
+  return [...files]
+    .map(([path, text]) => ({ text, place: hash('sha1', path) }))
+    .sort((a, b) => (a.place < b.place ? -1 : 1))
+    .filter(({ text }) => {
+      const fits = chars + text.length <= maxChars;
+      if (fits) chars += text.length;
+      return fits;
+    })
+    .map(({ text }) => text);
 }
 
 async function* rowsOf<T>(file: string): AsyncGenerator<T> {
