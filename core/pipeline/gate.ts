@@ -6,7 +6,18 @@ import type { EvaluateResult } from '../gen/aiforge/v1/task_pb.ts';
  * The model must be at least 5 % of perplexity better than its base on held-out code, at most 2 % worse than the model
  * it replaces, and at most 20 % worse than its base on general text.
  */
-export const defaultGate: GatePolicy = Object.freeze(create(GatePolicySchema, { minMargin: 0.05, maxRegression: 0.02, maxGeneralIncrease: 0.2 }));
+const defaultLimits = Object.freeze({ minMargin: 0.05, maxRegression: 0.02, maxGeneralIncrease: 0.2 });
+type Limits = { readonly [name in keyof typeof defaultLimits]: number };
+
+/** A gate with every limit, those that a request does not set by their default. */
+export function gateWithDefaults(asked: GatePolicy | undefined): GatePolicy {
+  return create(GatePolicySchema, limitsOf(asked));
+}
+
+function limitsOf(asked: GatePolicy | undefined): Limits {
+  const { minMargin, maxRegression, maxGeneralIncrease } = defaultLimits;
+  return { minMargin: asked?.minMargin ?? minMargin, maxRegression: asked?.maxRegression ?? maxRegression, maxGeneralIncrease: asked?.maxGeneralIncrease ?? maxGeneralIncrease };
+}
 
 /**
  * Whether a new model may be deployed. Pure. What was not measured does not pass; there is nothing to compare with
@@ -14,11 +25,12 @@ export const defaultGate: GatePolicy = Object.freeze(create(GatePolicySchema, { 
  * @param replaces job of the model that is replaced; empty for none
  */
 export function decideGate(result: EvaluateResult, policy: GatePolicy, replaces: string): { passed: boolean; checks: GateCheck[] } {
-  const checks = [baseCheck(result, policy), ...(replaces === '' ? [] : [replacedCheck(result, policy, replaces)]), generalCheck(result, policy)];
+  const limits = limitsOf(policy);
+  const checks = [baseCheck(result, limits), ...(replaces === '' ? [] : [replacedCheck(result, limits, replaces)]), generalCheck(result, limits)];
   return { passed: checks.every(({ passed }) => passed), checks };
 }
 
-function baseCheck({ margin, marginInterval, perplexity, basePerplexity }: EvaluateResult, { minMargin }: GatePolicy): GateCheck {
+function baseCheck({ margin, marginInterval, perplexity, basePerplexity }: EvaluateResult, { minMargin }: Limits): GateCheck {
   const low = marginInterval?.low;
   const figures = `held-out perplexity ${show(perplexity)}, ${show(basePerplexity)} of the base: ${lower(margin)}`;
   return create(GateCheckSchema, {
@@ -29,7 +41,7 @@ function baseCheck({ margin, marginInterval, perplexity, basePerplexity }: Evalu
   });
 }
 
-function replacedCheck({ perplexity, reference }: EvaluateResult, { maxRegression }: GatePolicy, replaces: string): GateCheck {
+function replacedCheck({ perplexity, reference }: EvaluateResult, { maxRegression }: Limits, replaces: string): GateCheck {
   if (reference === undefined) return create(GateCheckSchema, { name: 'replaced', passed: false, message: `the model that is replaced (${replaces}) was not measured`, limit: -maxRegression });
   const { margin, marginInterval } = reference;
   return create(GateCheckSchema, {
@@ -40,7 +52,7 @@ function replacedCheck({ perplexity, reference }: EvaluateResult, { maxRegressio
   });
 }
 
-function generalCheck({ general }: EvaluateResult, { maxGeneralIncrease }: GatePolicy): GateCheck {
+function generalCheck({ general }: EvaluateResult, { maxGeneralIncrease }: Limits): GateCheck {
   if (general === undefined) return create(GateCheckSchema, { name: 'general', passed: false, message: 'general ability was not measured', limit: maxGeneralIncrease });
   return create(GateCheckSchema, {
     name: 'general',

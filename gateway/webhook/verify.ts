@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 /** How far a signed time may lie from now: older deliveries may be replays. */
 const toleranceMs = 5 * 60_000;
+/** Whoever can guess the key can sign: a `whsec_` secret that is cut short, or no base64, stands for none. */
+const minKeyBytes = 16;
 
 /**
  * Whether a webhook's sender knows the secret, over the very bytes of the body, compared in constant time.
@@ -19,7 +21,8 @@ export function isGenuine(headers: IncomingHttpHeaders, body: Uint8Array, secret
     const id = single(headers['webhook-id']) ?? '';
     const time = single(headers['webhook-timestamp']) ?? '';
     if (id === '' || !/^\d{1,12}$/.test(time) || Math.abs(now - Number(time) * 1_000) > toleranceMs) return false;
-    const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : secret;
+    const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : Buffer.from(secret);
+    if (key.length < minKeyBytes) return false;
     const wanted = `v1,${createHmac('sha256', key).update(`${id}.${time}.`).update(body).digest('base64')}`;
     // Several may stand there while a secret is being changed.
     return signatures.split(' ').slice(0, 10).map((signature) => same(signature, wanted)).includes(true);

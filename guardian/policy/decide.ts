@@ -14,16 +14,18 @@ export interface Decision {
  */
 export function decide(metrics: ChangeMetrics, policy: ResolvedPolicy): Decision {
   if (metrics.neverTrained) return { retrain: true, reason: 'never trained: no model of this project has been trained yet' };
-  const files = `${count(metrics.filesChanged, 'file')} changed (threshold: ${policy.filesChanged})`;
-  const commits = `${count(metrics.commitsSinceLastTrain, 'commit')} (threshold: ${policy.commits})`;
+  // Absent only where the trained commit is missing, which is a reason by itself.
+  const { filesChanged = 0n, commitsSinceLastTrain = 0n, criticalPathsChanged = false } = metrics;
+  const files = `${count(filesChanged, 'file')} changed (threshold: ${policy.filesChanged})`;
+  const commits = `${count(commitsSinceLastTrain, 'commit')} (threshold: ${policy.commits})`;
   const limit = policy.maxAgeHours;
   const age = metrics.ageHours !== undefined && limit !== undefined ? `trained ${hours(metrics.ageHours)} ago (limit: ${limit})` : undefined;
 
   const fired: string[] = [];
   if (metrics.base === 'missing') fired.push(`the trained commit ${shortCommit(metrics.baseCommit)} is not in the repository any more (history rewritten, or a shallow clone), so what changed since can not be known`);
-  if (metrics.filesChanged >= BigInt(policy.filesChanged)) fired.push(files);
-  if (metrics.commitsSinceLastTrain >= BigInt(policy.commits)) fired.push(commits);
-  if (metrics.criticalPathsChanged) fired.push(`critical paths changed: ${some(metrics.criticalFiles)}${globsOf(metrics.criticalFiles, policy.criticalPaths)}`);
+  if (filesChanged >= BigInt(policy.filesChanged)) fired.push(files);
+  if (commitsSinceLastTrain >= BigInt(policy.commits)) fired.push(commits);
+  if (criticalPathsChanged) fired.push(`critical paths changed: ${some(metrics.criticalFiles)}${globsOf(metrics.criticalFiles, policy.criticalPaths)}`);
   if (metrics.newTags.length > 0) fired.push(`new tags: ${some(metrics.newTags)}`);
   if (age !== undefined && metrics.ageHours! >= limit!) fired.push(age);
 

@@ -5,7 +5,7 @@ import { projectAggregate } from '../../core/project/project.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { checkProjectName } from '../../core/training/names.ts';
 import { filePrefix, resolveSource, type ResolveSettings } from '../resolve.ts';
-import { projectTrainedOn } from './trained.ts';
+import { otherRepositoryOf, projectTrainedOn } from './trained.ts';
 
 /** A project as a request means it: its name, and where its repository is (a local path or a URL). */
 export interface FoundProject {
@@ -37,6 +37,8 @@ export async function findProject(request: { projectName?: string | undefined; p
   const name = projectTrainedOn(ledger, source.repository) ?? nameOfFolder(source.repository);
   const other = ledger.head(projectAggregate, name).state.registration;
   if (other !== undefined) throw invalid('project_path', `a project called "${name}" is registered for ${other.repository || other.url}; register ${source.repository} under another name (POST /v1/projects)`);
+  const foreign = otherRepositoryOf(ledger, name, source.repository);
+  if (foreign !== undefined) throw invalid('project_path', `models called "${name}" were trained on ${foreign}; register ${source.repository} under a name of its own, or under this one if it has moved (POST /v1/projects)`);
   return { name, ...source, registration: undefined };
 }
 

@@ -3,13 +3,14 @@ import { PipelinePlannedSchema, type PipelinePlanned } from '../../core/gen/aifo
 import type { GatePolicy } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import { ExtractSpecSchema, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { CreateFineTuneRequestSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { defaultGate } from '../../core/pipeline/gate.ts';
+import { gateWithDefaults } from '../../core/pipeline/gate.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { stepNames, type Pipeline } from '../../core/pipeline/state.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { trainSpecOf } from '../../core/training/train-spec.ts';
 import { planSteps } from '../pipeline/estimates.ts';
 import type { FoundProject } from '../projects/find.ts';
+import { servedJob } from '../projects/trained.ts';
 import type { Look } from './look.ts';
 
 export interface Wish {
@@ -40,8 +41,8 @@ export function planPipeline(project: FoundProject, seen: Look, wish: Wish, ledg
     autoDeploy: wish.autoDeploy,
     requireApproval: wish.requireApproval,
     training: { ...training, source: { case: undefined } },
-    referenceJobId: seen.trained?.jobId ?? '',
-    gate: wish.gate ?? defaultGate,
+    referenceJobId: servedJob(ledger, project.name)?.id ?? '',
+    gate: gateWithDefaults(wish.gate),
     idempotencySha256: Buffer.from(wish.idempotencySha256, 'hex'),
     requestSha256: Buffer.from(wish.requestSha256, 'hex'),
   });

@@ -30,7 +30,7 @@ export async function startPipeline(ledger: Ledger, plan: PipelinePlanned): Prom
 }
 
 /** Records a "no", where it says anything new. */
-export async function recordNo(ledger: Ledger, project: string, no: { reason: string; metrics: ChangeMetrics; trigger: string }): Promise<number> {
+export async function recordNo(ledger: Ledger, project: string, no: { reason: string; metrics: ChangeMetrics | undefined; trigger: string }): Promise<number> {
   const decision = create(DecisionMadeSchema, { retrain: false, ...no });
   return (await ledger.execute(projectAggregate, project, { type: 'decide', decision }, { commandId: randomUUID(), actor: 'guardian', time: Date.now() })).version;
 }

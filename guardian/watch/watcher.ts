@@ -4,7 +4,9 @@ import { isForgeError } from '../../core/errors.ts';
 import { projectAggregate } from '../../core/project/project.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 
-export type Cause = 'watch' | 'webhook' | 'ended';
+/** From the weakest to the strongest. */
+const causes = ['watch', 'webhook', 'ended'] as const;
+export type Cause = (typeof causes)[number];
 
 export interface WatcherDeps {
   ledger: Ledger;
@@ -42,6 +44,8 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const { ledger, logger } = deps;
   const stopped = new AbortController();
   const watched = new Map<string, Watched>();
+  /** Those under way, also at projects that were deleted meanwhile. */
+  const looks = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
   let stopListening = (): void => {};
 
@@ -79,7 +83,9 @@ export function createWatcher(deps: WatcherDeps): Watcher {
         await lookAt(project, entry, cause);
       } catch (error) {
         if (stopped.signal.aborted) return;
-        // The next interval looks again; what is wrong with the repository is its owner's to mend.
+        // The next interval looks again; what is wrong with the repository is its owner's to mend. An end is looked at
+        // whatever the head is, then as well.
+        if (cause === 'ended') entry.decided = '';
         if (isForgeError(error)) logger.warn('a watched project can’t be looked at now', { project, error: error.message });
         else logger.error('a watched project could not be looked at', { project, error });
       }
@@ -92,15 +98,18 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     if (entry === undefined) watched.set(project, (entry = { decided: '', ages: false, looking: undefined, again: undefined }));
     if (entry.looking !== undefined) {
       // The strongest cause stays: an end has to be looked at whatever the head is.
-      if (entry.again !== 'ended') entry.again = cause;
+      if (entry.again === undefined || causes.indexOf(cause) > causes.indexOf(entry.again)) entry.again = cause;
       return;
     }
     const looking = entry;
-    looking.looking = run(project, looking, cause).finally(() => {
+    const look = run(project, looking, cause).finally(() => {
+      looks.delete(look);
       looking.looking = undefined;
       // What came in the moment between the last look and here.
       if (looking.again !== undefined) notice(project, looking.again);
     });
+    looking.looking = look;
+    looks.add(look);
   }
 
   const all = (): void => {
@@ -122,7 +131,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       stopListening();
       clearInterval(timer);
       stopped.abort();
-      await Promise.allSettled([...watched.values()].map(({ looking }) => looking));
+      await Promise.allSettled(looks);
     },
   };
 }

@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import t from 'tap';
 import { GatePolicySchema } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import { EvaluateResultSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { decideGate, defaultGate } from '../../core/pipeline/gate.ts';
+import { decideGate, gateWithDefaults } from '../../core/pipeline/gate.ts';
 
 type Figures = MessageInitShape<typeof EvaluateResultSchema>;
 
@@ -12,7 +12,7 @@ const good = {
   reference: { jobId: 'job_0', perplexity: 9.1, margin: 0.011, marginInterval: { low: -0.01, high: 0.03 } },
   general: { name: 'general', perplexity: 20.5, basePerplexity: 20, increase: 0.025 },
 } satisfies Figures;
-const decide = (changes: Figures = {}, replaces = 'job_0') => decideGate(create(EvaluateResultSchema, { ...good, ...changes } as Figures), defaultGate, replaces);
+const decide = (changes: Figures = {}, replaces = 'job_0') => decideGate(create(EvaluateResultSchema, { ...good, ...changes } as Figures), gateWithDefaults(undefined), replaces);
 const passed = (changes: Figures, name: string): boolean => decide(changes).checks.find((check) => check.name === name)!.passed;
 
 t.test('what is good in every respect passes, and the figures stand in words', async (t) => {

@@ -98,6 +98,14 @@ t.test('a second try has a failed task tried again once, however often it is sen
   }
 });
 
+t.test('a training that failed is tried again by a second try alone', async (t) => {
+  const { ledger, status, fail } = await open(t);
+  const id = await carryOut(ledger, request('train'));
+  await fail(id);
+  t.equal(await carryOut(ledger, request('train')), id);
+  t.equal(await status(id), 'failed', 'the first request, sent again, only learns which job it is');
+});
+
 t.test('each pipeline has a job of its own', async (t) => {
   const { ledger } = await open(t);
   const first = await carryOut(ledger, request('train'));

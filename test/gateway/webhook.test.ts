@@ -42,6 +42,8 @@ t.test('GitLab’s signing token, by Standard Webhooks', async (t) => {
   for (const [away, wanted] of [[-300, true], [300, true], [-301, false], [301, false]] as const) t.equal(genuine(headers(signed(time + away), time + away), payload, whsec), wanted, `${away} s from now`);
   for (const odd of ['', 'soon', '1e9', '-1', ' 1705492800', '9'.repeat(13)]) t.equal(genuine(headers(signed(odd), odd), payload, whsec), false, `a time of "${odd}"`);
   t.equal(genuine(headers(signed(time, payload, ''), time, ''), payload, whsec), false, 'no id');
+  t.equal(genuine(headers(signed(time, payload, 'msg_1', '')), payload, 'whsec_!!!!!!!!!!!!!!!!'), false, 'a secret that is no base64 does not stand for an empty key');
+  t.equal(genuine(headers(signed(time, payload, 'msg_1', key.subarray(0, 15))), payload, `whsec_${key.subarray(0, 15).toString('base64')}`), false, 'nor one for a key that can be guessed');
 });
 
 t.test('GitLab’s secret token', async (t) => {

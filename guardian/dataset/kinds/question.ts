@@ -30,7 +30,8 @@ export function questionExamples(files: readonly StudyFile[], graph: RepositoryG
     const imported = parsed.imports.map(({ line }) => ({ file, line }));
     if (imported.length >= minListed) add(file, `What does ${file.path} import?`, 'the imports of a file', imported);
     const top = parsed.definitions.filter((definition) => definition.parent === undefined && isNamed(definition));
-    if (top.length >= minListed) add(file, `What is defined in ${file.path}?`, 'the definitions of a file', top.map(({ header }) => ({ file, line: header })));
+    // Of a file with a broken part the list is not all.
+    if (top.length >= minListed && !parsed.broken) add(file, `What is defined in ${file.path}?`, 'the definitions of a file', top.map(({ header }) => ({ file, line: header })));
     for (const definition of parsed.definitions) {
       if (isNamed(definition)) add(file, `Where is ${definition.qualifiedName} defined?`, 'where a definition stands', headerPlaces(file, definition));
     }

@@ -55,8 +55,9 @@ function pick(entries: readonly Entry[], index: number, share: number, count: nu
   const picked: Entry[] = [];
   const used = new Set([index]);
   const step = Math.max(1, Math.floor(entries.length / count));
-  for (let at = Math.floor(share * entries.length); picked.length < count; at += used.has(at % entries.length) ? 1 : step) {
+  for (let at = Math.floor(share * entries.length); picked.length < count; ) {
     const one = at % entries.length;
+    at += used.has(one) ? 1 : step;
     if (used.has(one)) continue;
     used.add(one);
     picked.push(entries[one]!);

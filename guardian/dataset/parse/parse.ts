@@ -29,7 +29,8 @@ function read(grammar: Grammar, text: string, lines: readonly string[]): ParsedF
   const limit = maxSteps(text.length);
   // The callback's result stops the parser, which the type does not say.
   const stop = (): boolean => (steps += 1) > limit;
-  const tree = grammar.parser.parse(text, null, { progressCallback: stop as () => void });
+  // Some grammars want the last line ended: C's for an include, Go's for a statement.
+  const tree = grammar.parser.parse(text.endsWith('\n') ? text : `${text}\n`, null, { progressCallback: stop as () => void });
   if (tree === null) {
     // Else the next text would be taken for the rest of this one.
     grammar.parser.reset();

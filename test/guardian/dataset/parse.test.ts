@@ -109,6 +109,10 @@ t.test('go', async (t) => {
   });
 });
 
+t.test('the last line needs no end', async (t) => {
+  for (const [path, text] of [['a.go', 'package a\n\nvar one = 1'], ['a.py', 'def f(a):\n    return a'], ['a.c', '#include "a.h"'], ['a.rs', '// end'], ['a.js', 'f()']] as const) t.notOk((await parse(path, text)).broken, path);
+});
+
 t.test('rust', async (t) => {
   const text = 'use crate::door::{self, Door};\nmod wall;\n\n/// A shop.\n#[derive(Debug)]\npub struct Shop {\n    a: u8,\n}\n\nimpl<T> Seller for Shop<T> {\n    /// Opens.\n    pub fn open(&self) -> u8 {\n        self.close(); door::open(1)\n    }\n}\n\nmod tests {\n    fn works() {\n        check();\n    }\n}\n';
   t.same(await parse('src/a.rs', text), {

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/guardian.proto.
  */
 export const file_aiforge_v1_guardian: GenFile = /*@__PURE__*/
-  fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIkkKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkSCwoDcmVmGAMgASgJIoIBCg9SZXNvbHZlUmVzcG9uc2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEhMKC2Vycm9yX2ZpZWxkGAUgASgJEgsKA3VybBgGIAEoCSI7CgxHdWFyZGlhbkNhbGwSDwoHcmVxdWVzdBgBIAEoDBIaChJpZGVtcG90ZW5jeV9zaGEyNTYYAiABKAwihAEKDUd1YXJkaWFuUmVwbHkSEAoIcmVzcG9uc2UYASABKAwSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhMKC2Vycm9yX2ZpZWxkGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEEg8KB3dvcmtpbmcYBiABKAgiKQoRTm90aWNlUHVzaFJlcXVlc3QSFAoMcHJvamVjdF9uYW1lGAEgASgJIhQKEk5vdGljZVB1c2hSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChlhaWZvcmdlL3YxL2d1YXJkaWFuLnByb3RvEgphaWZvcmdlLnYxIkkKDlJlc29sdmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIUCgxwcm9qZWN0X3BhdGgYAiABKAkSCwoDcmVmGAMgASgJIpgBCg9SZXNvbHZlUmVzcG9uc2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEhMKC2Vycm9yX2ZpZWxkGAUgASgJEgsKA3VybBgGIAEoCRIUCgxwcm9qZWN0X25hbWUYByABKAkiOwoMR3VhcmRpYW5DYWxsEg8KB3JlcXVlc3QYASABKAwSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GAIgASgMIoQBCg1HdWFyZGlhblJlcGx5EhAKCHJlc3BvbnNlGAEgASgMEhIKCmVycm9yX2NvZGUYAiABKAkSFQoNZXJyb3JfbWVzc2FnZRgDIAEoCRITCgtlcnJvcl9maWVsZBgEIAEoCRIQCghzZXF1ZW5jZRgFIAEoBBIPCgd3b3JraW5nGAYgASgIIikKEU5vdGljZVB1c2hSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCSIUChJOb3RpY2VQdXNoUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Asked by the gateway on `guardian.call.Resolve`: which repository and commit is meant.
@@ -82,6 +82,13 @@ export type ResolveResponse = Message<"aiforge.v1.ResolveResponse"> & {
    * @generated from field: string url = 6;
    */
   url: string;
+
+  /**
+   * The project that it belongs to: the one that was named, or the one that is registered for the path.
+   *
+   * @generated from field: string project_name = 7;
+   */
+  projectName: string;
 };
 
 /**

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/pipeline.proto.
  */
 export const file_aiforge_v1_pipeline: GenFile = /*@__PURE__*/
-  fileDesc("ChlhaWZvcmdlL3YxL3BpcGVsaW5lLnByb3RvEgphaWZvcmdlLnYxIrMBCg1SZXRyYWluUG9saWN5EhoKDWZpbGVzX2NoYW5nZWQYASABKA1IAIgBARIUCgdjb21taXRzGAIgASgNSAGIAQESFgoOY3JpdGljYWxfcGF0aHMYAyADKAkSDAoEdGFncxgEIAMoCRIaCg1tYXhfYWdlX2hvdXJzGAUgASgBSAKIAQFCEAoOX2ZpbGVzX2NoYW5nZWRCCgoIX2NvbW1pdHNCEAoOX21heF9hZ2VfaG91cnMi1wIKDUNoYW5nZU1ldHJpY3MSIAoYY29tbWl0c19zaW5jZV9sYXN0X3RyYWluGAEgASgEEhUKDWZpbGVzX2NoYW5nZWQYAiABKAQSHgoWY3JpdGljYWxfcGF0aHNfY2hhbmdlZBgDIAEoCBITCgtsaW5lc19hZGRlZBgEIAEoBBIVCg1saW5lc19yZW1vdmVkGAUgASgEEhEKCWxhbmd1YWdlcxgGIAMoCRIQCghuZXdfdGFncxgHIAMoCRITCgtiYXNlX2NvbW1pdBgIIAEoCRITCgtoZWFkX2NvbW1pdBgJIAEoCRIWCg5jcml0aWNhbF9maWxlcxgKIAMoCRIWCglhZ2VfaG91cnMYCyABKAFIAIgBARIVCg1uZXZlcl90cmFpbmVkGAwgASgIEgwKBGJhc2UYDSABKAkSDwoHc2hhbGxvdxgOIAEoCEIMCgpfYWdlX2hvdXJzIkIKC1BsYW5uZWRTdGVwEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSGQoRZXN0aW1hdGVkX21pbnV0ZXMYAyABKAEiVgoKR2F0ZVBvbGljeRISCgptaW5fbWFyZ2luGAEgASgBEhYKDm1heF9yZWdyZXNzaW9uGAIgASgBEhwKFG1heF9nZW5lcmFsX2luY3JlYXNlGAMgASgBIqwBCglHYXRlQ2hlY2sSDAoEbmFtZRgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDwoHbWVzc2FnZRgDIAEoCRISCgV2YWx1ZRgEIAEoAUgAiAEBEhAKA2xvdxgFIAEoAUgBiAEBEhEKBGhpZ2gYBiABKAFIAogBARISCgVsaW1pdBgHIAEoAUgDiAEBQggKBl92YWx1ZUIGCgRfbG93QgcKBV9oaWdoQggKBl9saW1pdCKYAwoLU3RlcFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRITCgtwaXBlbGluZV9pZBgCIAEoCRIMCgRzdGVwGAMgASgJEg8KB3Byb2plY3QYBCABKAkSKgoHZXh0cmFjdBgFIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABImCgV0cmFpbhgGIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TdGVwSAASLAoIZXZhbHVhdGUYByABKAsyGC5haWZvcmdlLnYxLkV2YWx1YXRlU3BlY0gAEigKBmV4cG9ydBgIIAEoCzIWLmFpZm9yZ2UudjEuRXhwb3J0U3BlY0gAEigKBmRlcGxveRgJIAEoCzIWLmFpZm9yZ2UudjEuRGVwbG95U3BlY0gAEjUKDXZhbGlkYXRlX2RhdGEYCiABKAsyHC5haWZvcmdlLnYxLlZhbGlkYXRlRGF0YVN0ZXBIABIqCgdjb250cm9sGAsgASgLMhcuYWlmb3JnZS52MS5Db250cm9sU3RlcEgAQggKBmFjdGlvbiI/CglUcmFpblN0ZXASIwoEc3BlYxgBIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjEg0KBWFmdGVyGAIgASgJImQKEFZhbGlkYXRlRGF0YVN0ZXASFgoOZGF0YXNldF9kaWdlc3QYASABKAkSGgoSbWluX3RyYWluX2V4YW1wbGVzGAIgASgEEhwKFG1pbl9oZWxkb3V0X2V4YW1wbGVzGAMgASgEIiwKC0NvbnRyb2xTdGVwEg8KB3Rhc2tfaWQYASABKAkSDAoEdmVyYhgCIAEoCSJKCgxTdGVwUmVzcG9uc2USDwoHdGFza19pZBgBIAEoCRISCgplcnJvcl9jb2RlGAIgASgJEhUKDWVycm9yX21lc3NhZ2UYAyABKAkiWwoQVmFsaWRhdGlvblJlc3VsdBIWCg50cmFpbl9leGFtcGxlcxgBIAEoBBIYChBoZWxkb3V0X2V4YW1wbGVzGAIgASgEEhUKDWxlYWtzX2NoZWNrZWQYAyABKAQigQEKClN0ZXBSZXN1bHQSDwoHdGFza19pZBgBIAEoCRImCgR0YXNrGAIgASgLMhYuYWlmb3JnZS52MS5UYXNrUmVzdWx0SAASMgoKdmFsaWRhdGlvbhgDIAEoCzIcLmFpZm9yZ2UudjEuVmFsaWRhdGlvblJlc3VsdEgAQgYKBGtpbmRiBnByb3RvMw", [file_aiforge_v1_task]);
+  fileDesc("ChlhaWZvcmdlL3YxL3BpcGVsaW5lLnByb3RvEgphaWZvcmdlLnYxIrMBCg1SZXRyYWluUG9saWN5EhoKDWZpbGVzX2NoYW5nZWQYASABKA1IAIgBARIUCgdjb21taXRzGAIgASgNSAGIAQESFgoOY3JpdGljYWxfcGF0aHMYAyADKAkSDAoEdGFncxgEIAMoCRIaCg1tYXhfYWdlX2hvdXJzGAUgASgBSAKIAQFCEAoOX2ZpbGVzX2NoYW5nZWRCCgoIX2NvbW1pdHNCEAoOX21heF9hZ2VfaG91cnMi3AMKDUNoYW5nZU1ldHJpY3MSJQoYY29tbWl0c19zaW5jZV9sYXN0X3RyYWluGAEgASgESACIAQESGgoNZmlsZXNfY2hhbmdlZBgCIAEoBEgBiAEBEiMKFmNyaXRpY2FsX3BhdGhzX2NoYW5nZWQYAyABKAhIAogBARIYCgtsaW5lc19hZGRlZBgEIAEoBEgDiAEBEhoKDWxpbmVzX3JlbW92ZWQYBSABKARIBIgBARIRCglsYW5ndWFnZXMYBiADKAkSEAoIbmV3X3RhZ3MYByADKAkSEwoLYmFzZV9jb21taXQYCCABKAkSEwoLaGVhZF9jb21taXQYCSABKAkSFgoOY3JpdGljYWxfZmlsZXMYCiADKAkSFgoJYWdlX2hvdXJzGAsgASgBSAWIAQESFQoNbmV2ZXJfdHJhaW5lZBgMIAEoCBIMCgRiYXNlGA0gASgJEg8KB3NoYWxsb3cYDiABKAhCGwoZX2NvbW1pdHNfc2luY2VfbGFzdF90cmFpbkIQCg5fZmlsZXNfY2hhbmdlZEIZChdfY3JpdGljYWxfcGF0aHNfY2hhbmdlZEIOCgxfbGluZXNfYWRkZWRCEAoOX2xpbmVzX3JlbW92ZWRCDAoKX2FnZV9ob3VycyJCCgtQbGFubmVkU3RlcBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhkKEWVzdGltYXRlZF9taW51dGVzGAMgASgBIqABCgpHYXRlUG9saWN5EhcKCm1pbl9tYXJnaW4YASABKAFIAIgBARIbCg5tYXhfcmVncmVzc2lvbhgCIAEoAUgBiAEBEiEKFG1heF9nZW5lcmFsX2luY3JlYXNlGAMgASgBSAKIAQFCDQoLX21pbl9tYXJnaW5CEQoPX21heF9yZWdyZXNzaW9uQhcKFV9tYXhfZ2VuZXJhbF9pbmNyZWFzZSKsAQoJR2F0ZUNoZWNrEgwKBG5hbWUYASABKAkSDgoGcGFzc2VkGAIgASgIEg8KB21lc3NhZ2UYAyABKAkSEgoFdmFsdWUYBCABKAFIAIgBARIQCgNsb3cYBSABKAFIAYgBARIRCgRoaWdoGAYgASgBSAKIAQESEgoFbGltaXQYByABKAFIA4gBAUIICgZfdmFsdWVCBgoEX2xvd0IHCgVfaGlnaEIICgZfbGltaXQimAMKC1N0ZXBSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEwoLcGlwZWxpbmVfaWQYAiABKAkSDAoEc3RlcBgDIAEoCRIPCgdwcm9qZWN0GAQgASgJEioKB2V4dHJhY3QYBSABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YBiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3RlcEgAEiwKCGV2YWx1YXRlGAcgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYCCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYCSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIABI1Cg12YWxpZGF0ZV9kYXRhGAogASgLMhwuYWlmb3JnZS52MS5WYWxpZGF0ZURhdGFTdGVwSAASKgoHY29udHJvbBgLIAEoCzIXLmFpZm9yZ2UudjEuQ29udHJvbFN0ZXBIAEIICgZhY3Rpb24iPwoJVHJhaW5TdGVwEiMKBHNwZWMYASABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxINCgVhZnRlchgCIAEoCSJkChBWYWxpZGF0ZURhdGFTdGVwEhYKDmRhdGFzZXRfZGlnZXN0GAEgASgJEhoKEm1pbl90cmFpbl9leGFtcGxlcxgCIAEoBBIcChRtaW5faGVsZG91dF9leGFtcGxlcxgDIAEoBCJCCgtDb250cm9sU3RlcBIPCgd0YXNrX2lkGAEgASgJEgwKBHZlcmIYAiABKAkSFAoMdGFza192ZXJzaW9uGAMgASgEIkoKDFN0ZXBSZXNwb25zZRIPCgd0YXNrX2lkGAEgASgJEhIKCmVycm9yX2NvZGUYAiABKAkSFQoNZXJyb3JfbWVzc2FnZRgDIAEoCSJbChBWYWxpZGF0aW9uUmVzdWx0EhYKDnRyYWluX2V4YW1wbGVzGAEgASgEEhgKEGhlbGRvdXRfZXhhbXBsZXMYAiABKAQSFQoNbGVha3NfY2hlY2tlZBgDIAEoBCKBAQoKU3RlcFJlc3VsdBIPCgd0YXNrX2lkGAEgASgJEiYKBHRhc2sYAiABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHRIABIyCgp2YWxpZGF0aW9uGAMgASgLMhwuYWlmb3JnZS52MS5WYWxpZGF0aW9uUmVzdWx0SABCBgoEa2luZGIGcHJvdG8z", [file_aiforge_v1_task]);
 
 /**
  * When a project is retrained. What is not set is taken from the next place: request, project, `.ai-forge.yml`, default.
@@ -64,35 +64,36 @@ export const RetrainPolicySchema: GenMessage<RetrainPolicy> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_pipeline, 0);
 
 /**
- * What changed between the commit that was trained on and now.
+ * What changed between the commit that was trained on and now. Figures that can't be known, since the trained commit is
+ * not in the repository any more, are absent.
  *
  * @generated from message aiforge.v1.ChangeMetrics
  */
 export type ChangeMetrics = Message<"aiforge.v1.ChangeMetrics"> & {
   /**
-   * @generated from field: uint64 commits_since_last_train = 1;
+   * @generated from field: optional uint64 commits_since_last_train = 1;
    */
-  commitsSinceLastTrain: bigint;
+  commitsSinceLastTrain?: bigint | undefined;
 
   /**
-   * @generated from field: uint64 files_changed = 2;
+   * @generated from field: optional uint64 files_changed = 2;
    */
-  filesChanged: bigint;
+  filesChanged?: bigint | undefined;
 
   /**
-   * @generated from field: bool critical_paths_changed = 3;
+   * @generated from field: optional bool critical_paths_changed = 3;
    */
-  criticalPathsChanged: boolean;
+  criticalPathsChanged?: boolean | undefined;
 
   /**
-   * @generated from field: uint64 lines_added = 4;
+   * @generated from field: optional uint64 lines_added = 4;
    */
-  linesAdded: bigint;
+  linesAdded?: bigint | undefined;
 
   /**
-   * @generated from field: uint64 lines_removed = 5;
+   * @generated from field: optional uint64 lines_removed = 5;
    */
-  linesRemoved: bigint;
+  linesRemoved?: bigint | undefined;
 
   /**
    * Of the files that changed.
@@ -187,7 +188,7 @@ export const PlannedStepSchema: GenMessage<PlannedStep> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_pipeline, 2);
 
 /**
- * What a new model has to show before it is deployed.
+ * What a new model has to show before it is deployed. What is not set has its default.
  *
  * @generated from message aiforge.v1.GatePolicy
  */
@@ -195,23 +196,23 @@ export type GatePolicy = Message<"aiforge.v1.GatePolicy"> & {
   /**
    * Least share by which its held-out perplexity lies below the base model's; the 95 % bound must be above 0 too.
    *
-   * @generated from field: double min_margin = 1;
+   * @generated from field: optional double min_margin = 1;
    */
-  minMargin: number;
+  minMargin?: number | undefined;
 
   /**
    * Share by which it may be worse than the model it replaces.
    *
-   * @generated from field: double max_regression = 2;
+   * @generated from field: optional double max_regression = 2;
    */
-  maxRegression: number;
+  maxRegression?: number | undefined;
 
   /**
    * Share by which its perplexity on the general set may be above the base model's.
    *
-   * @generated from field: double max_general_increase = 3;
+   * @generated from field: optional double max_general_increase = 3;
    */
-  maxGeneralIncrease: number;
+  maxGeneralIncrease?: number | undefined;
 };
 
 /**
@@ -423,6 +424,13 @@ export type ControlStep = Message<"aiforge.v1.ControlStep"> & {
    * @generated from field: string verb = 2;
    */
   verb: string;
+
+  /**
+   * Version of the task that it was decided on: one that has moved on is left alone.
+   *
+   * @generated from field: uint64 task_version = 3;
+   */
+  taskVersion: bigint;
 };
 
 /**
