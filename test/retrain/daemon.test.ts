@@ -63,6 +63,7 @@ t.test('a watched project is retrained by itself, once it has stood still', asyn
     await commitFiles(scene.repository, one(7));
     t.match(await pipeline(scene, 6), { status: 'completed', trigger: 'watch' });
   });
+  await decided(scene, /^nothing to do: 0 files/);
   t.equal((await retrains(scene)).length, 6);
 });
 

@@ -1,13 +1,31 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { baseModelAggregate } from '../../core/base-model/base-model.ts';
+import { readTree } from '../../core/blobs/tree.ts';
 import { dataPaths } from '../../core/config.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { Ledger } from '../../core/store/ledger.ts';
+import { readHistory } from '../support/check-stream.ts';
 import { commitFiles, git, makeRepository } from '../support/repository.ts';
 import { pythonFiles, retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
 
 t.setTimeout(90_000);
 
 const blobsOf = async (scene: RetrainScene): Promise<string[]> => (await readdir(dataPaths(scene.config.dataDir).blobs, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name).sort();
+/** Digests of the adapter's tree and files that the project's last training left. */
+async function adapterOf(scene: RetrainScene, project: string): Promise<string[]> {
+  const jobs: string[] = [];
+  let digest = '';
+  for (const { id, aggregate, envelope } of await readHistory(scene.store)) {
+    if (aggregate !== 'task') continue;
+    for (const { kind } of envelope.events) {
+      if (kind.case === 'taskQueued' && kind.value.project === project) jobs.push(id);
+      if (kind.case === 'taskCompleted' && kind.value.result?.kind.case === 'train' && jobs.includes(id)) digest = kind.value.result.kind.value.adapterDigest;
+    }
+  }
+  return [digest, ...(await readTree(scene.blobs, digest)).files.map((file) => file.digest)];
+}
 const remove = (scene: RetrainScene, name: string) => scene.call('DELETE', `/v1/projects/${name}`);
 
 t.test('registered, listed, told, used by its name', async (t) => {
@@ -100,13 +118,18 @@ t.test('deleted with its blobs, and only with those', async (t) => {
   const full = await blobsOf(scene);
   t.ok(full.length > before.length + 5, 'checkpoint, dataset, report, adapter, export');
 
+  // As where an agent had pinned it: what every project stands on stays, whoever made it.
+  const pinned = await adapterOf(scene, 'gone');
+  const ledger = new Ledger({ store: scene.store, aggregates: [baseModelAggregate], logger: silentLogger });
+  await ledger.execute(baseModelAggregate, 'ai-forge.starter', { type: 'pin', baseModel: 'ai-forge/starter', treeDigest: pinned[0]!, baseModelDigest: 'b'.repeat(64) }, { commandId: 'pin', actor: 'test', time: Date.now() });
   for (const name of ['gone', 'same']) {
     t.match(await remove(scene, name), { status: 200, body: { name, deleted: true, message: /are removed/ } });
     t.equal((await scene.get(`/v1/projects/${name}`)).status, 404);
     t.match(await remove(scene, name), { status: 404, body: { detail: /^name: / } }, 'again');
   }
-  await scene.until(async () => (await blobsOf(scene)).length <= before.length);
-  t.strictSame(await blobsOf(scene), before, 'what another project has as well stays');
+  const left = [...new Set([...before, ...pinned])].sort();
+  await scene.until(async () => (await blobsOf(scene)).length <= left.length);
+  t.strictSame(await blobsOf(scene), left, 'what another project has as well stays, and what is pinned');
   t.match((await scene.get('/v1/projects')).body, { projects: [{ name: 'kept' }] });
   const kept = ((await scene.get('/v1/datasets?project_name=kept')).body['datasets'] as { dataset_id: string }[])[0]!.dataset_id;
   t.match(await scene.get(`/v1/datasets/${kept}/samples?page_size=1`), { status: 200, body: { samples: [{ kind: String }] } }, 'and can be read');

@@ -59,7 +59,11 @@ t.test('why not, by force, and a key that makes two requests one', async (t) => 
   t.strictSame((await scene.post('/v1/retrain', body, { 'idempotency-key': 'first' })).body, first.body, 'and after its end');
   t.match(await scene.post('/v1/retrain', { ...body, force: true }, { 'idempotency-key': 'first' }), { status: 409, body: { detail: /^Idempotency-Key: it was used for agent_/ } });
 
+  const before = await scene.last();
+  t.match((await scene.post('/v1/retrain', { ...body, dry_run: true })).body, { triggered: false, reason: /^nothing to do: 0 files changed/ });
+  t.equal(await scene.last(), before, 'a dry run does not even record its "no"');
   t.strictSame((await scene.post('/v1/retrain', body)).body, { triggered: false, reason: 'nothing to do: 0 files changed (threshold: 20), 0 commits (threshold: 50), no critical path changed, no new tag' });
+  t.ok((await scene.last()) > before, 'which is recorded otherwise');
   const forced = await scene.post('/v1/retrain', { ...body, force: true });
   t.match(forced.body, { triggered: true, reason: /^forced: nothing to do: 0 files changed/ });
   const minutes = (forced.body['plan'] as { plan: { estimated_minutes: number }[] }).plan.map((step) => step.estimated_minutes);

@@ -74,6 +74,13 @@ t.test('a pipeline’s feed, over WebSocket and gRPC', async (t) => {
     t.match(await client.retrain({ projectPath: scene.project }), { triggered: false, reason: /^nothing to do/ });
     t.match((await client.getRetrainReport({ jobId: id })).report, /^# Evaluation of job_.*## Gate\n\nThe new model may be deployed/s);
 
+    const forced = await client.retrain({ projectPath: scene.project, force: true, requireApproval: true });
+    t.match(forced, { triggered: true, plan: { plan: [{ id: '1', name: 'extract_data' }, {}, {}, {}, { id: '5', name: 'export' }] } });
+    t.match(await client.getRetrain({ jobId: forced.jobId! }), { status: PipelineStatus.WAITING_APPROVAL });
+    t.match(await client.approveRetrain({ jobId: forced.jobId! }), { jobId: forced.jobId!, status: PipelineStatus.RUNNING });
+    await client.cancelRetrain({ jobId: forced.jobId! });
+    t.match((await watch(scene, forced.jobId!)).messages.at(-1), { status: 'cancelled' });
+
     const failures: [() => Promise<unknown>, Code, string][] = [
       [() => client.getRetrain({ jobId: 'agent_x' }), Code.NotFound, 'job_id: there is no pipeline "agent_x"'],
       [() => client.pauseRetrain({ jobId: id }), Code.FailedPrecondition, `job_id: ${id} is completed and can't be paused: only a running pipeline can be`],

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
@@ -16,6 +17,12 @@ export type ServiceName = 'gateway' | 'guardian' | 'agent';
 export interface TrainerDeath {
   point: 'loading' | 'step' | 'saving' | 'saved' | 'told' | 'result' | 'end';
   step: number;
+}
+
+export interface TrainerHold {
+  /** @returns process id of the trainer, once one waits */
+  reached(): Promise<number>;
+  release(): Promise<void>;
 }
 
 /** The whole service on one machine: real processes with short times, and a repository to train on. */
@@ -36,6 +43,8 @@ export interface Stack {
   anotherAgent(workerId: string): Promise<ServiceProcess>;
   /** The next trainer that gets there kills itself. */
   trainerDies(death: TrainerDeath): Promise<void>;
+  /** Trainers of that command wait at that step (of an evaluation or export: twentieth), or later, as long as they are held. */
+  trainerHolds(command: 'train' | 'evaluate' | 'export', step: number): Promise<TrainerHold>;
   /** Process id of the stepping trainer that started last. */
   trainerPid(): Promise<number>;
   /** Whether the last order to die was carried out. */
@@ -99,6 +108,15 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
       return another;
     },
     trainerDies: (death) => writeFile(join(trainerDir, 'die'), JSON.stringify(death)),
+    async trainerHolds(command, step) {
+      const held = join(trainerDir, 'held');
+      await rm(held, { force: true });
+      await writeFile(join(trainerDir, 'hold'), JSON.stringify({ command, step }));
+      return {
+        reached: () => untilWritten(held),
+        release: () => rm(join(trainerDir, 'hold'), { force: true }),
+      };
+    },
     trainerPid: async () => Number(await readFile(join(trainerDir, 'pid'), 'utf8')),
     async trainerDied() {
       const waiting = await readFile(join(trainerDir, 'die')).then(() => true, () => false);
@@ -107,6 +125,17 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     },
     logs: () => services.map((service) => `=== ${service.name}\n${service.log}`).join('\n'),
   };
+}
+
+/** Another process writes it, and tells nobody: it is looked at every few milliseconds. */
+async function untilWritten(file: string, ms = 60_000): Promise<number> {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    const pid = Number(await readFile(file, 'utf8').catch(() => ''));
+    if (pid > 0) return pid;
+    if (performance.now() > deadline) throw new Error(`no trainer has come to where it is held within ${ms} ms`);
+    await setTimeout(5);
+  }
 }
 
 /** An executable that is called like Python with the trainer's package, and is the stepping trainer. */

@@ -7,6 +7,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
+import { heldAt } from './stepping-hold.mjs';
 
 const pieces = 20;
 const pieceMs = 8;
@@ -18,6 +19,7 @@ export async function runFollowUp(command, config, dir, say) {
   for (let piece = 1; piece <= pieces; piece++) {
     await setTimeout(pieceMs);
     say('progress', { fraction: piece / pieces, message: command });
+    await heldAt(dir, command, piece);
   }
   if (command === 'evaluate') evaluate(config, dir, say);
   else exportModel(config, dir, say);

@@ -10,6 +10,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync }
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
+import { heldAt } from './stepping-hold.mjs';
 
 const stepMs = 8;
 const [command, flag, configFile] = process.argv.slice(process.argv.indexOf('forge_trainer') + 1);
@@ -77,6 +78,7 @@ while (state.step < total) {
   say('metrics', { step, epoch: step / total, loss: loss(step), learning_rate: 1e-4, grad_norm: 1, tokens_per_second: 100, eta_seconds: (total - step) / 100, tokens_seen: step * 10 });
   dieAt('step');
   if (step % config.checkpoint_every_steps === 0) saveCheckpoint();
+  await heldAt(dir, 'train', step);
 }
 const adapter = join(config.output_dir, 'adapter');
 mkdirSync(adapter, { recursive: true });
