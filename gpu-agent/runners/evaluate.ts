@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { putTree } from '../../core/blobs/tree.ts';
@@ -24,7 +25,7 @@ export function createEvaluateRunner(deps: RunnerDeps, baseModels: BaseModels): 
     if (base === 'stopped') return 'stopped';
     const adapter = await materialize(deps.blobs, inputs.adapterDigest, context.workDir, 'adapter');
     const dataset = await materialize(deps.blobs, inputs.datasetDigest, context.workDir, 'dataset');
-    const heldout = await fileIn(dataset, 'heldout.jsonl');
+    const heldout = await heldoutFile(dataset, spec.kind.value.general);
     if (heldout === undefined) throw new TaskFailure('bad_dataset', 'the dataset has no held-out rows to evaluate on', false);
     const reference = spec.kind.value.referenceJobId === '' ? null : await referenceConfig(deps, spec.kind.value.referenceJobId, inputs, base, context.workDir);
     const output = join(context.workDir, 'report');
@@ -36,11 +37,11 @@ export function createEvaluateRunner(deps: RunnerDeps, baseModels: BaseModels): 
         revision: base.revision,
         expected_base_model_digest: inputs.trainedBaseModelDigest || null,
         adapters: { tuned: adapter },
-        heldout_file: heldout,
+        heldout_file: heldout.path,
         output_dir: output,
         metrics_file: (await fileIn(adapter, 'metrics.jsonl')) ?? null,
         title: `${inputs.project} ${spec.kind.value.jobId}`.trim(),
-        lineage: lineage(spec.kind.value.jobId, inputs),
+        lineage: { ...lineage(spec.kind.value.jobId, inputs), 'measured on': heldout.what },
         threads: deps.trainer.threads,
         device: context.slot.gpuIndex === undefined ? 'cpu' : 'auto',
         general_file: spec.kind.value.general ? generalFile : null,
@@ -50,6 +51,17 @@ export function createEvaluateRunner(deps: RunnerDeps, baseModels: BaseModels): 
     });
     return outcome === 'stopped' ? 'stopped' : evaluateResult(outcome, spec.kind.value.referenceJobId, await putTree(deps.blobs, output));
   };
+}
+
+/**
+ * What a model is measured on. One that is to be let through a gate: the held-out files whole, as raw text, so that what
+ * counts is the code and not the forms that a dataset asks for it in. Else, and where there are no files: the held-out rows.
+ */
+async function heldoutFile(dataset: string, whole: boolean): Promise<{ path: string; what: string } | undefined> {
+  const files = whole ? await fileIn(dataset, 'heldout_files.jsonl') : undefined;
+  if (files !== undefined && (await stat(files)).size > 0) return { path: files, what: 'held-out files, as raw text' };
+  const rows = await fileIn(dataset, 'heldout.jsonl');
+  return rows === undefined ? undefined : { path: rows, what: 'held-out rows' };
 }
 
 /** The trainer's `reference`: its adapter, and its base, which is not written out twice where it is the new model's own. */

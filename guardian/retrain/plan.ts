@@ -29,10 +29,11 @@ export interface Wish {
 /** Everything a pipeline needs to know, fixed at its start. Pure but for what it reads of the fold. */
 export function planPipeline(project: FoundProject, seen: Look, wish: Wish, ledger: Ledger): PipelinePlanned {
   const training = wish.training ?? project.registration?.training ?? seen.trained?.training ?? trainSpecOf(create(CreateFineTuneRequestSchema));
+  const served = servedJob(ledger, project.name);
   const names = stepNames.filter((name) => name !== 'deploy' || wish.autoDeploy);
   return create(PipelinePlannedSchema, {
     project: project.name,
-    source: create(ExtractSpecSchema, { ...seen.source.spec, commit: seen.head, seed: training.hyperparameters?.seed ?? 0n, baseModel: training.baseModel, revision: training.revision }),
+    source: create(ExtractSpecSchema, { ...seen.source.spec, commit: seen.head, seed: splitSeed(served) ?? training.hyperparameters?.seed ?? 0n, baseModel: training.baseModel, revision: training.revision }),
     baseCommit: seen.trained?.commit ?? '',
     trigger: wish.trigger,
     reason: wish.reason,
@@ -41,11 +42,20 @@ export function planPipeline(project: FoundProject, seen: Look, wish: Wish, ledg
     autoDeploy: wish.autoDeploy,
     requireApproval: wish.requireApproval,
     training: { ...training, source: { case: undefined } },
-    referenceJobId: servedJob(ledger, project.name)?.id ?? '',
+    referenceJobId: served?.id ?? '',
     gate: gateWithDefaults(wish.gate),
     idempotencySha256: Buffer.from(wish.idempotencySha256, 'hex'),
     requestSha256: Buffer.from(wish.requestSha256, 'hex'),
   });
+}
+
+/**
+ * The seed by which the served model's files were split: with another one it would be measured on files that it has seen,
+ * and a new model could hardly be better. It is the dataset's alone; the training's own seed is its own.
+ */
+function splitSeed(served: ReturnType<typeof servedJob>): bigint | undefined {
+  const source = served?.spec.kind.case === 'train' ? served.spec.kind.value.source : undefined;
+  return source?.case === 'extract' && !source.value.commit.startsWith('file:') ? source.value.seed : undefined;
 }
 
 function historyOf(ledger: Ledger, project: string): Pipeline[] {

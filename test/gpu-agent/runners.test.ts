@@ -127,3 +127,22 @@ t.test('a base model that can not be had is told with its cause', async (t) => {
   scene.train('job_1', await scene.dataset({}), { baseModel: '/nowhere/model' });
   t.match((await scene.gateway.report('job_1', 'failed')).body.value, { code: 'base_model_missing', reason: /\/nowhere\/model is no folder/, retryable: false });
 });
+
+t.test('evaluate: what is to pass a gate is measured on whole held-out files, where the dataset has them', async (t) => {
+  const scene = await agentScene(t);
+  await scene.agent();
+  const inputs = await trained(scene);
+  const dir = await mkdtemp(join(tmpdir(), 'forge-dataset-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  await getTree(scene.blobs, inputs.datasetDigest, dir);
+  const measuredOn = async (taskId: string, files: string | undefined, general: boolean): Promise<unknown> => {
+    if (files !== undefined) await writeFile(join(dir, 'heldout_files.jsonl'), files);
+    scene.gateway.offer({ taskId, attempt: 1, kind: TaskKind.EVALUATE, spec: { kind: { case: 'evaluate', value: { jobId: 'job_1', general } } }, inputs: { ...inputs, datasetDigest: await putTree(scene.blobs, dir) } });
+    return (await trainerConfig(t, scene, resultOf<EvaluateResult>(await scene.gateway.report(taskId, 'completed'))))['heldout_file'];
+  };
+  t.match(await measuredOn('none.evaluate', undefined, true), /\/heldout\.jsonl$/, 'there are none');
+  t.match(await measuredOn('empty.evaluate', '', true), /\/heldout\.jsonl$/, 'none is held out');
+  const one = `${JSON.stringify({ path: 'a.py', language: 'python', text: 'a = 1\n' })}\n`;
+  t.match(await measuredOn('gate.evaluate', one, true), /\/heldout_files\.jsonl$/);
+  t.match(await measuredOn('rows.evaluate', one, false), /\/heldout\.jsonl$/, 'no gate asks');
+});
