@@ -120,7 +120,7 @@ t.test('deleted with its blobs, and only with those', async (t) => {
 
   // As where an agent had pinned it: what every project stands on stays, whoever made it.
   const pinned = await adapterOf(scene, 'gone');
-  const ledger = new Ledger({ store: scene.store, aggregates: [baseModelAggregate], logger: silentLogger });
+  const ledger = new Ledger({ store: scene.store, aggregates: [baseModelAggregate] as never, logger: silentLogger });
   await ledger.execute(baseModelAggregate, 'ai-forge.starter', { type: 'pin', baseModel: 'ai-forge/starter', treeDigest: pinned[0]!, baseModelDigest: 'b'.repeat(64) }, { commandId: 'pin', actor: 'test', time: Date.now() });
   for (const name of ['gone', 'same']) {
     t.match(await remove(scene, name), { status: 200, body: { name, deleted: true, message: /are removed/ } });
