@@ -32,7 +32,7 @@ const maxNameLength = 1_024;
 
 /**
  * What changed between the commit that was trained on and `head`, counted by git. A project that was never trained is
- * compared with nothing: each file is new. What can't be known, since the trained commit is missing, stays 0.
+ * compared with nothing: each file is new. What can't be known, since the trained commit is missing, is absent.
  * @throws ForgeError unavailable (git is missing or too slow), wrong_state (an object is missing); the signal's reason
  */
 export async function measureChanges(options: MeasureOptions): Promise<ChangeMetrics> {
@@ -60,6 +60,8 @@ async function measure({ repository, base, head, policy, trainedAt, now, timeout
   if (standing === 'missing') return metrics;
 
   const isCritical = compileGlobs(policy.criticalPaths);
+  // It was looked at: that none changed is known, not absent.
+  metrics.criticalPathsChanged = false;
   const languages = new Set<string>();
   let files = 0;
   const lines = await diffTrees(repository, base, head, ({ path, renamedFrom, submodule }) => {

@@ -42,7 +42,7 @@ t.test('every example of the reference', async (t) => {
 
   const monitored = encoded(MonitorRetrainResponseSchema, { shouldRetrain: true, reason: '20 files changed', metrics: { commitsSinceLastTrain: 15n, filesChanged: 23n, criticalPathsChanged: true, base: 'ancestor' }, checkedAt: time });
   const changes = { commits_since_last_train: 15, files_changed: 23, critical_paths_changed: true };
-  const beside = { lines_added: 0, lines_removed: 0, languages: [], new_tags: [], base_commit: '', head_commit: '', critical_files: [], never_trained: false, base: 'ancestor', shallow: false };
+  const beside = { languages: [], new_tags: [], base_commit: '', head_commit: '', critical_files: [], never_trained: false, base: 'ancestor', shallow: false };
   t.strictSame(monitored, { should_retrain: true, reason: '20 files changed', metrics: { ...changes, ...beside }, checked_at: '2024-01-17T12:00:00Z' }, 'GET /v1/retrain/monitor');
 });
 
