@@ -1,4 +1,3 @@
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { EventStore } from '../../core/store/event-store.ts';
@@ -24,12 +23,10 @@ export interface PipelineRun {
   check(t: Test, what: string): Promise<void>;
 }
 
-/** Not in the stack's folder: the engine of a gateway that was killed writes to it a moment longer than the test lasts. */
-const compileCache = join(tmpdir(), 'forge-compile-cache');
 const shortTraining = { base_model: 'toy/base', max_steps: 12, checkpoint_every_steps: 3 };
 
 export async function startPipelineRun(t: Test, options: StackOptions = {}): Promise<PipelineRun> {
-  const stack = await startStack(t, { ...options, env: { FORGE_INFERENCE: 'embedded', FORGE_WATCH_MS: '3600000', NODE_COMPILE_CACHE: compileCache, ...options.env } });
+  const stack = await startStack(t, { ...options, env: { FORGE_INFERENCE: 'embedded', FORGE_WATCH_MS: '3600000', ...options.env } });
   await writeTinyExport(join(stack.trainerDir, 'export'));
   const client = createJobClient(stack);
   const store = await createJetStreamStore(stack.connection);

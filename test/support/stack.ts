@@ -1,4 +1,5 @@
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
@@ -63,6 +64,11 @@ export interface StackOptions {
 }
 
 const root = join(import.meta.dirname, '../..');
+/**
+ * Processes are started a hundred times here: what one has compiled the next one takes. Not in the stack's folder, since
+ * the engine of a gateway that was killed writes to it a moment longer than the test lasts.
+ */
+const compileCache = join(tmpdir(), 'forge-compile-cache');
 
 /** Starts everything and resolves when all is ready. All of it is gone with the test. */
 export async function startStack(t: Pick<Test, 'teardown'>, options: StackOptions = {}): Promise<Stack> {
@@ -76,8 +82,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
   const env = {
     ...withoutSettings(process.env),
     STEPPING_TRAINER_DIR: trainerDir,
-    // Processes are started a hundred times here: what one has compiled the next one takes.
-    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    NODE_COMPILE_CACHE: compileCache,
     FORGE_PORT: String(port),
     FORGE_DATA_DIR: dataDir,
     FORGE_PROJECT_ROOTS: dirname(repository),
