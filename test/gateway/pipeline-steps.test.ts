@@ -12,6 +12,7 @@ import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import type { TaskCommand } from '../../core/task/commands.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { ensureTask, exportSpec } from '../../gateway/jobs/follow-up.ts';
 import { carryOut } from '../../gateway/pipeline/carry-out.ts';
 
 const pipelineId = 'agent_20240117_120000';
@@ -98,12 +99,28 @@ t.test('a second try has a failed task tried again once, however often it is sen
   }
 });
 
-t.test('a training that failed is tried again by a second try alone', async (t) => {
+t.test('a task that failed is tried again by a second try alone', async (t) => {
+  for (const step of steps) {
+    const { ledger, status, fail } = await open(t);
+    const id = await carryOut(ledger, request(step));
+    await fail(id);
+    t.equal(await carryOut(ledger, request(step)), id);
+    t.equal(await status(id), 'failed', `${step}: the first request, sent again, only learns which task it is`);
+  }
+});
+
+t.test('an export that a client had made and that failed is tried again by the first try, once', async (t) => {
   const { ledger, status, fail } = await open(t);
-  const id = await carryOut(ledger, request('train'));
+  const id = 'job_1.export';
+  await ensureTask(ledger, id, 'p', exportSpec('job_1', 'Q4_K_M'));
   await fail(id);
-  t.equal(await carryOut(ledger, request('train')), id);
-  t.equal(await status(id), 'failed', 'the first request, sent again, only learns which job it is');
+  t.equal(await carryOut(ledger, request('export')), id);
+  t.equal(await status(id), 'queued');
+  await fail(id);
+  await carryOut(ledger, request('export'));
+  t.equal(await status(id), 'failed', 'its failure stands');
+  await carryOut(ledger, request('export', 2));
+  t.equal(await status(id), 'queued');
 });
 
 t.test('each pipeline has a job of its own', async (t) => {
