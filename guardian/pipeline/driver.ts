@@ -41,7 +41,7 @@ export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise
   let stopListening = (): void => {};
 
   const execute = (id: string, command: PipelineCommand) => ledger.execute(pipelineAggregate, id, command, { commandId: randomUUID(), actor: 'guardian', time: Date.now() });
-  const lookup = (taskId: string) => ledger.head(taskAggregate, taskId).state;
+  const lookup = (taskId: string) => ledger.head(taskAggregate, taskId);
 
   async function settleSend(id: string, step: Step, request: StepRequest): Promise<boolean> {
     const answer = await sendStep(nats, request);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { create } from '@bufbuild/protobuf';
 import { TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { PipelineCommand } from '../../core/pipeline/commands.ts';
-import { nextAction, type Action } from '../../core/pipeline/next-action.ts';
+import { nextAction, type Action, type KnownTask } from '../../core/pipeline/next-action.ts';
 import { initialState, isOver, stepNames, type Pipeline, type PipelineState, type StepName } from '../../core/pipeline/state.ts';
 import { initialState as noTask, type Task, type TaskState } from '../../core/task/state.ts';
 import { accept, after, complete, fail, passingGate, pipelineId, planOf, refusingGate, request, taskIds, taskResultOf, until } from './pipeline-support.ts';
@@ -111,11 +111,14 @@ t.test('a step that runs follows its task', async (t) => {
   for (const [name, state] of Object.entries(situations)) {
     t.strictSame(Object.keys(table[name]!), Object.keys(tasks), `${name}: every cell is filled`);
     for (const [is, task] of Object.entries(tasks)) {
-      const lookup = (id: string): TaskState => (id === 'job_1' ? task : noLookup());
+      const lookup = (id: string): KnownTask => (id === 'job_1' ? { state: task, version: 7 } : noLookup());
       t.equal(inWords(nextAction(state, lookup)), table[name]![is], `the task is ${is} while the pipeline is ${name}`);
     }
   }
-  const failure = (is: string) => nextAction(running, () => tasks[is]!);
+  const at = (state: PipelineState, is: string) => nextAction(state, () => ({ state: tasks[is]!, version: 7 }));
+  const failure = (is: string) => at(running, is);
+  const told = { action: { case: 'control', value: { taskId: 'job_1', taskVersion: 7n } } };
+  for (const [is, name] of [['running', 'pausing'], ['queued', 'cancelling'], ['paused', 'resuming'], ['paused', 'cancelling']] as const) t.match(at(situations[name]!, is), { request: told }, 'a task is told with the version that this rests on');
   t.match(failure('failed'), { command: { code: 'out_of_memory', reason: 'r', retryable: false } }, 'the task has tried several times itself');
   t.match(failure('unavailable'), { command: { code: 'unavailable', retryable: true } }, 'only what was away may be back by now');
   t.match(failure('cancelled'), { command: { code: 'cancelled', retryable: false } });
