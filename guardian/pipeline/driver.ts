@@ -12,6 +12,7 @@ import { projectAggregate } from '../../core/project/project.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { TaskFailure } from '../../core/worker/task-runner.ts';
+import { planClaimed } from '../retrain/start.ts';
 import { sendStep } from './send-step.ts';
 
 const retryMs = 300;
@@ -135,12 +136,8 @@ export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise
     const { active } = ledger.head(projectAggregate, project).state;
     if (active === undefined) return;
     const state: PipelineState = ledger.head(pipelineAggregate, active.pipelineId).state;
-    if (state.status === 'none') {
-      await execute(active.pipelineId, { type: 'plan', plan: active.plan }).catch((error: unknown) => {
-        if (!isForgeError(error, 'already_exists')) throw error;
-      });
-    }
-    advance(active.pipelineId);
+    const made = state.status !== 'none' && state.plan.project === project;
+    advance(made ? active.pipelineId : (await planClaimed(ledger, active.plan, active.pipelineId)).pipelineId);
   }
 
   const beginSafely = (project: string): void => {
