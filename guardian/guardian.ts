@@ -70,7 +70,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
     stops.push(() => daemon.stop());
     const driver = createDriver({
       ledger, nats, logger,
-      validate: (request) => validateData(request, blobs),
+      validate: (request, signal) => validateData(request, blobs, signal),
       gate: (pipeline) => judge(pipeline, blobs, join(paths.work, 'guardian')),
       onEnded: (project) => daemon.notice(project, 'ended'),
     });

@@ -20,8 +20,8 @@ const retryMs = 300;
 export interface DriverDeps {
   ledger: Ledger;
   nats: NatsConnection;
-  /** Looks at a dataset. @throws TaskFailure when it is no good */
-  validate(request: StepRequest): Promise<StepResult>;
+  /** Looks at a dataset. @throws TaskFailure when it is no good; the signal's reason */
+  validate(request: StepRequest, signal: AbortSignal): Promise<StepResult>;
   /** What the gate says of the evaluation that is completed, with the report that was stored. */
   gate(pipeline: Pipeline): Promise<Extract<PipelineCommand, { type: 'decide-gate' }>>;
   /** A project's pipeline has ended: what waited for that is due. */
@@ -56,7 +56,7 @@ export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise
   async function validate(id: string, step: Step, request: StepRequest): Promise<void> {
     const about = { step: step.name, try: step.try };
     try {
-      await execute(id, { type: 'complete-step', ...about, result: await deps.validate(request) });
+      await execute(id, { type: 'complete-step', ...about, result: await deps.validate(request, stopped.signal) });
     } catch (error) {
       if (!(error instanceof TaskFailure)) throw error;
       await execute(id, { type: 'fail-step', ...about, code: error.code, reason: error.message, retryable: error.retryable });
