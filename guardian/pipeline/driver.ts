@@ -49,7 +49,11 @@ export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise
     if (answer === undefined) return false;
     const about = { step: step.name, try: step.try };
     if (answer.errorCode !== '') await execute(id, { type: 'fail-step', ...about, code: answer.errorCode, reason: answer.errorMessage, retryable: false });
-    else await execute(id, { type: 'accept-step', ...about, taskId: answer.taskId });
+    else {
+      // The task is looked at next: what is known of it must not be from before this try, when it had failed.
+      await ledger.catchUp(stopped.signal);
+      await execute(id, { type: 'accept-step', ...about, taskId: answer.taskId });
+    }
     return true;
   }
 
