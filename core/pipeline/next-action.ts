@@ -32,12 +32,14 @@ const wait: Action = { type: 'wait' };
 export function nextAction(pipeline: PipelineState, lookup: (taskId: string) => KnownTask): Action {
   if (pipeline.status === 'none' || pipeline.status === 'waiting_approval' || isOver(pipeline)) return wait;
   const step = currentStep(pipeline);
-  if (step?.status === 'requested') return step.name === 'validate_data' ? { type: 'validate', request: step.request!, step } : { type: 'send', request: step.request!, step };
+  if (step?.status === 'requested' && step.name !== 'validate_data') return { type: 'send', request: step.request!, step };
   if (step?.status === 'running') return followTask(pipeline, step, lookup(step.taskId));
+  // A validation was sent to nobody: there is no task to stop first.
   if (pipeline.requested === 'cancel') return append({ type: 'settle-cancel' });
   if (pipeline.requested === 'pause') return append({ type: 'settle-pause' });
   if (pipeline.status === 'paused') return wait;
   if (isGateDue(pipeline)) return { type: 'gate' };
+  if (step?.status === 'requested') return { type: 'validate', request: step.request!, step };
   return step === undefined ? wait : append({ type: 'request-step', request: stepRequest(pipeline, step) });
 }
 

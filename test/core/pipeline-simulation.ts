@@ -14,7 +14,7 @@ import { passingGate, planOf, refusingGate, run, stepResultOf, taskIds, taskResu
 /** What happens next, anywhere. The driver's work is cut in two, so that anything may come between its halves. */
 export type Move =
   /** The driver begins what is due, or goes on with what it has begun; with the fate of a message, of the dataset and of the model. */
-  | { type: 'drive'; fate: 'answered' | 'twice' | 'lost' | 'answer lost'; sound: boolean; passes: boolean }
+  | { type: 'drive'; fate: 'answered' | 'twice' | 'lost' | 'answer lost'; sound: boolean; passes: boolean; judged: boolean }
   | { type: 'crash' }
   | { type: 'user'; verb: 'pause' | 'resume' | 'cancel' | 'approve' }
   /** Somebody stops or starts the step's task by hand. */
@@ -60,7 +60,7 @@ export class Simulation {
     }
   }
 
-  #drive({ fate, sound, passes }: Extract<Move, { type: 'drive' }>): void {
+  #drive({ fate, sound, passes, judged }: Extract<Move, { type: 'drive' }>): void {
     if (this.#begun === undefined) {
       const action = nextAction(this.state, this.lookup);
       if (action.type === 'wait') return;
@@ -84,7 +84,7 @@ export class Simulation {
         return this.execute(sound ? { type: 'complete-step', ...about, result: stepResultOf('validate_data') } : { type: 'fail-step', ...about, code: 'bad_dataset', reason: 'leak', retryable: false });
       }
       case 'gate':
-        return this.execute(passes ? passingGate : refusingGate);
+        return this.execute(!judged ? { type: 'fail-gate', code: 'input_missing', reason: 'gone' } : passes ? passingGate : refusingGate);
     }
   }
 
@@ -139,7 +139,7 @@ export class Simulation {
       if (state.status === 'paused' && state.requested === 'none' && nextAction(state, this.lookup).type === 'wait') this.move({ type: 'user', verb: 'resume' });
       else if (state.status === 'running' && nextAction(state, this.lookup).type === 'wait') this.move({ type: 'task', verb: 'resume' });
       for (const does of ['start', 'stop', 'complete'] as const) this.move({ type: 'work', does });
-      for (let half = 0; half < 2; half++) this.move({ type: 'drive', fate: 'answered', sound: true, passes: true });
+      for (let half = 0; half < 2; half++) this.move({ type: 'drive', fate: 'answered', sound: true, passes: true, judged: true });
     }
     return isOver(this.state);
   }

@@ -16,6 +16,7 @@ import type { EventStore } from '../../core/store/event-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { TaskFailure } from '../../core/worker/task-runner.ts';
 import { createDriver, type DriverDeps } from '../../guardian/pipeline/driver.ts';
 import { serveSteps } from '../../gateway/pipeline/serve-steps.ts';
 import { accept, complete, pipelineId, planOf, presentStep, request, stepResultOf, taskIds, taskResultOf } from '../core/pipeline-support.ts';
@@ -56,7 +57,7 @@ async function scene(t: Test, of: (store: EventStore) => EventStore = (store) =>
       while (presentStep(state())?.name !== name) for (const move of [request, accept, complete]) await execute(move(state()));
     },
     async drive(deps: Partial<DriverDeps>): Promise<void> {
-      const driver = createDriver({ ledger: await open(of(inner)), nats: guardian, validate: notHere, gate: notHere, onEnded: () => ended.resolve(), logger: silentLogger, ...deps });
+      const driver = createDriver({ ledger: await open(of(inner)), nats: guardian, validate: notHere, gate: notHere, onEnded: () => ended.resolve(), logger: silentLogger, firstRetryMs: 1, ...deps });
       t.teardown(() => driver.stop());
       driver.start();
     },
@@ -128,6 +129,57 @@ t.test('a second try is not failed by what is known of the first', async (t) => 
   t.equal((await comesTo((pipeline) => isOver(pipeline) || presentStep(pipeline)?.name === 'train')).status, 'running');
   t.strictSame(happened.slice(0, 6), ['pipelinePlanned', 'stepRequested', 'stepAccepted', 'stepFailed', 'stepRequested', 'stepAccepted']);
   t.equal(happened[6], 'stepCompleted');
+});
+
+t.test('a gateway that fails at a request fails the step in the end', async (t) => {
+  const { drive, comesTo, answer, ended } = await scene(t);
+  const asked = await answer({ errorCode: 'internal', errorMessage: 'the gateway failed; its log says why' });
+  await drive({});
+  t.match(await comesTo(isOver), { status: 'failed', code: 'internal', reason: 'extract_data: the gateway failed; its log says why' });
+  await ended;
+  t.strictSame(asked, [1, 2].flatMap((attempt) => Array.from({ length: 5 }, () => `${pipelineId}:extract_data:${attempt}`)));
+});
+
+t.test('a dataset that can not be looked at fails its step', async (t) => {
+  const { drive, comesTo, until } = await scene(t);
+  await until('validate_data');
+  let looks = 0;
+  await drive({
+    validate: async () => {
+      looks += 1;
+      throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    },
+  });
+  t.match(await comesTo(isOver), { status: 'failed', code: 'internal', reason: 'validate_data: EIO: i/o error, read' });
+  t.equal(looks, 2);
+});
+
+t.test('what was cancelled before a validation, also by a guardian that has died in it, ends without one', async (t) => {
+  const { drive, comesTo, until, execute, state, ended } = await scene(t);
+  await until('validate_data');
+  await execute(request(state()));
+  await execute({ type: 'cancel', reason: 'asked' });
+  await drive({});
+  t.match(await comesTo(isOver), { status: 'cancelled' });
+  await ended;
+});
+
+t.test('a gate that can not decide fails its pipeline with the reason', async (t) => {
+  for (const [error, code, tries] of [[new TaskFailure('input_missing', 'the report is gone', false), 'input_missing', 1], [new Error('EACCES'), 'internal', 5]] as const) {
+    const { drive, comesTo, until, execute, state, ended } = await scene(t);
+    await until('evaluate');
+    for (const move of [request, accept, complete]) await execute(move(state()));
+    let looks = 0;
+    await drive({
+      gate: async () => {
+        looks += 1;
+        throw error;
+      },
+    });
+    t.match(await comesTo(isOver), { status: 'failed', code, reason: `evaluate: the gate can't decide: ${error.message}` });
+    t.equal(looks, tries);
+    await ended;
+  }
 });
 
 t.test('a claim whose pipeline is another project’s is given up, and its project has one of its own', async (t) => {
