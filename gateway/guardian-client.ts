@@ -13,7 +13,7 @@ export interface GuardianClient {
   /**
    * Calls a method that the guardian answers, which has the repositories.
    * @returns its response, and the sequence that a reader must have applied to see what was done
-   * @throws ForgeError what the guardian says; unavailable when it is silent for 2 s; cancelled
+   * @throws ForgeError what the guardian says; too_large when NATS does not carry it; unavailable when it is silent for 2 s; cancelled
    */
   call<I extends DescMessage, O extends DescMessage>(
     method: { name: string; input: I; output: O },
@@ -26,7 +26,9 @@ export function createGuardianClient(connection: NatsConnection): GuardianClient
   return {
     async call(method, request, { idempotencySha256 = '', signal }) {
       const message = create(GuardianCallSchema, { request: toBinary(method.input, create(method.input, request)), idempotencySha256: Buffer.from(idempotencySha256, 'hex') });
-      const reply = await ask(connection, `guardian.call.${method.name}`, toBinary(GuardianCallSchema, message), signal);
+      const data = toBinary(GuardianCallSchema, message);
+      checkSize(connection, data);
+      const reply = await ask(connection, `guardian.call.${method.name}`, data, signal);
       if (reply.errorCode !== '') {
         const code = (errorCodes as readonly string[]).includes(reply.errorCode) ? (reply.errorCode as ErrorCode) : 'internal';
         throw new ForgeError(code, reply.errorMessage, { field: reply.errorField || undefined });
@@ -34,6 +36,11 @@ export function createGuardianClient(connection: NatsConnection): GuardianClient
       return { response: fromBinary(method.output, reply.response), sequence: Number(reply.sequence) };
     },
   };
+}
+
+/** A message over the server's limit would be lost without a word of why. */
+function checkSize({ info }: NatsConnection, { length }: Uint8Array): void {
+  if (info !== undefined && length > info.max_payload) throw new ForgeError('too_large', `body: the request has ${length} bytes, and NATS carries at most ${info.max_payload}: send less, or raise max_payload of nats-server`, { field: 'body' });
 }
 
 /** Sends once and takes the last of the replies: those before only say that there will be one. */

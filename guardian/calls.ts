@@ -8,8 +8,6 @@ import type { Answer } from './retrain/retrain.ts';
 
 /** The caller hears of work that takes longer, so that it can tell a busy guardian from one that is gone. */
 const workingMs = 500;
-/** Reading a large repository, or fetching one, ends here. */
-const limitMs = 120_000;
 
 export interface CallContext {
   /** SHA-256 of caller and Idempotency-Key, in hex; empty for none. */
@@ -36,8 +34,12 @@ export function call<I extends DescMessage, O extends DescMessage>(
   };
 }
 
-/** Answers `guardian.call.<method>`. @returns what stops it, once the answers under way are sent */
-export function answerCalls(nats: NatsConnection, calls: readonly Call[], logger: Logger): () => Promise<void> {
+/**
+ * Answers `guardian.call.<method>`.
+ * @param limitMs for one call: reading a large repository, or fetching one, ends here
+ * @returns what stops it, once the answers under way are sent
+ */
+export function answerCalls(nats: NatsConnection, calls: readonly Call[], logger: Logger, limitMs: number): () => Promise<void> {
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
 

@@ -34,6 +34,8 @@ import { retrain } from './retrain/retrain.ts';
 import { createDaemon } from './watch/daemon.ts';
 
 export const guardianId = 'guardian';
+/** What a call may take besides fetching a remote: reading a large repository. */
+const readMs = 120_000;
 
 export interface Guardian {
   start(): Promise<void>;
@@ -68,7 +70,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
     stops.push(() => daemon.stop());
     const driver = createDriver({
       ledger, nats, logger,
-      validate: (request) => validateData(request, blobs),
+      validate: (request, signal) => validateData(request, blobs, signal),
       gate: (pipeline) => judge(pipeline, blobs, join(paths.work, 'guardian')),
       onEnded: (project) => daemon.notice(project, 'ended'),
     });
@@ -110,7 +112,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
       await worker.drain();
       await worker.stop();
     });
-    stops.push(answerCalls(nats, calls, logger));
+    stops.push(answerCalls(nats, calls, logger, config.mirrorTimeoutMs + readMs));
     driver.start();
     sweeper.start();
     daemon.start();

@@ -10,6 +10,8 @@ export type PipelineCommand =
   | { type: 'complete-step'; step: string; try: number; result: StepResult }
   | { type: 'fail-step'; step: string; try: number; code: string; reason: string; retryable: boolean }
   | { type: 'decide-gate'; passed: boolean; checks: GateCheck[]; reportDigest: string }
+  /** There will be no verdict. */
+  | { type: 'fail-gate'; code: string; reason: string }
   | { type: 'pause' }
   /** The step's task is paused now. */
   | { type: 'settle-pause' }

@@ -4,7 +4,7 @@ import { event } from '../task/events.ts';
 import type { PipelineCommand } from './commands.ts';
 import { currentStep, isGateDue, isOver, type Pipeline, type Step } from './state.ts';
 
-type StepCommand = Extract<PipelineCommand, { type: 'request-step' | 'accept-step' | 'complete-step' | 'fail-step' | 'decide-gate' }>;
+type StepCommand = Extract<PipelineCommand, { type: 'request-step' | 'accept-step' | 'complete-step' | 'fail-step' | 'decide-gate' | 'fail-gate' }>;
 
 /** How often a step is asked for when a try failed in a way that another may not; a task has attempts of its own. */
 export const maxTries = 2;
@@ -31,6 +31,8 @@ export function decideStep(command: StepCommand, pipeline: Pipeline): Event[] {
       return isPresent(command, step) ? fail(command, pipeline) : [];
     case 'decide-gate':
       return decideGate(command, pipeline);
+    case 'fail-gate':
+      return isGateDue(pipeline) ? [event('pipelineFailed', { code: command.code, reason: command.reason })] : [];
     default:
       return assertNever(command, 'command');
   }

@@ -42,6 +42,7 @@ export function decide(command: PipelineCommand, state: PipelineState): Event[] 
     case 'complete-step':
     case 'fail-step':
     case 'decide-gate':
+    case 'fail-gate':
       return decideStep(command, state);
     default:
       return assertNever(command, 'command');

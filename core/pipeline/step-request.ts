@@ -17,9 +17,9 @@ export function stepRequest(pipeline: PipelineFacts, step: Step): StepRequest {
   return create(StepRequestSchema, { requestId: requestId(id, step.name, step.try), pipelineId: id, step: step.name, project: plan.project, action: actionOf(pipeline, step.name) });
 }
 
-/** Tells the task of a step to pause, to go on or to end. */
-export function controlRequest(pipeline: PipelineFacts, step: Step, verb: 'pause' | 'resume' | 'cancel'): StepRequest {
-  const action = { case: 'control' as const, value: { taskId: step.taskId, verb } };
+/** Tells the task of a step to pause, to go on or to end, as long as it is at the version that this was decided on. */
+export function controlRequest(pipeline: PipelineFacts, step: Step, verb: 'pause' | 'resume' | 'cancel', taskVersion: number): StepRequest {
+  const action = { case: 'control' as const, value: { taskId: step.taskId, verb, taskVersion: BigInt(taskVersion) } };
   return create(StepRequestSchema, { requestId: `${requestId(pipeline.id, step.name, step.try)}:${verb}`, pipelineId: pipeline.id, step: step.name, project: pipeline.plan.project, action });
 }
 

@@ -33,7 +33,7 @@ export function wireStepStatus(pipeline: Pipeline, step: Step, task: TaskState):
     case 'requested':
     case 'running':
       if (pipeline.status === 'cancelled') return StepStatus.CANCELLED;
-      return task.status === 'paused' ? StepStatus.PAUSED : StepStatus.RUNNING;
+      return task.status === 'paused' || (step.status === 'requested' && pipeline.status === 'paused') ? StepStatus.PAUSED : StepStatus.RUNNING;
     case 'completed':
       return StepStatus.COMPLETED;
     case 'failed':

@@ -114,12 +114,16 @@ export class Ledger {
 
   /**
    * Decides a command and appends what it makes, exactly once for its command id.
-   * @throws what `decide` throws, after a read at the leader; ForgeError unavailable when NATS does not answer
+   * @param options `atVersion`: of the aggregate; at no other one anything is appended
+   * @throws what `decide` throws, after a read at the leader; ForgeError version_conflict when the aggregate is not at
+   * `atVersion` any more; ForgeError unavailable when NATS does not answer
    */
-  async execute<State, Command>(aggregate: Aggregate<State, Command>, id: string, command: Command, meta: CommandMeta): Promise<Executed<State>> {
+  async execute<State, Command>(aggregate: Aggregate<State, Command>, id: string, command: Command, meta: CommandMeta, { atVersion }: { atVersion?: number } = {}): Promise<Executed<State>> {
     let head = this.head(aggregate as Aggregate<State, never>, id);
     let fresh = false;
+    if (atVersion !== undefined && head.version < atVersion) head = await this.refresh(aggregate, id);
     for (let tries = 0; tries < maxTries; tries++) {
+      if (atVersion !== undefined && head.version !== atVersion) throw new ForgeError('version_conflict', `${aggregate.name} ${id} has moved on from version ${atVersion}`);
       let events;
       try {
         events = aggregate.decide(command, head.state);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { ForgeError, isForgeError } from '../../core/errors.ts';
 import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
@@ -19,17 +20,21 @@ export async function completedJob(ledger: Ledger, jobId: string, verb: string):
 
 /**
  * Makes the task under its derived id when it is missing, and has a failed one tried again.
- * @param options `after`: task that must be completed first; `requestId`: of a pipeline, which has a failed task tried
- *   again once, however often it is sent
+ * @param options `after`: task that must be completed first; `requestId`: of a pipeline, which has a task that failed
+ *   before tried again once, and one that it made itself never, however often it is sent
  */
 export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, { after = '', requestId = '', actor = 'client' } = {}): Promise<void> {
   const meta = () => ({ commandId: randomUUID(), actor, time: Date.now() });
+  const idempotencySha256 = requestId === '' ? '' : sha256Hex(JSON.stringify([actor, requestId]));
   try {
-    const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: kindOf(spec), project, spec, after, maxAttempts }, meta());
+    const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: kindOf(spec), project, spec, after, maxAttempts }, { ...meta(), idempotencySha256 });
     await ledger.waitFor(version);
   } catch (error) {
     if (!isForgeError(error, 'already_exists')) throw error;
-    if ((await ledger.refresh(taskAggregate, id)).state.status !== 'failed') return;
+    const head = await ledger.refresh(taskAggregate, id);
+    if (head.state.status !== 'failed') return;
+    // The request that made the task is sent again since its answer was lost: that it failed is for the next try to mend.
+    if (requestId !== '' && head.idempotencySha256 === idempotencySha256) return;
     const { version } = await ledger.execute(taskAggregate, id, { type: 'retry', requestId }, meta()).catch((race: unknown) => {
       if (isForgeError(race, 'wrong_state')) return { version: 0 };
       throw race;

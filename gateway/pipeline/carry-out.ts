@@ -61,12 +61,15 @@ async function train(ledger: Ledger, { requestId, pipelineId, step, project, act
   return jobId;
 }
 
-/** Whoever asks looks at the task itself for what came of it; a task that can't do it any more has ended. */
-async function control(ledger: Ledger, { taskId, verb }: ControlStep): Promise<string> {
+/**
+ * Whoever asks looks at the task itself for what came of it; a task that can't do it any more has ended. One that has
+ * moved on since is left alone: a request that comes late, after another gateway has done it, would stop what goes on.
+ */
+async function control(ledger: Ledger, { taskId, verb, taskVersion }: ControlStep): Promise<string> {
   if (verb !== 'pause' && verb !== 'resume' && verb !== 'cancel') throw new ForgeError('invalid_argument', `verb: must be pause, resume or cancel, not "${verb}"`, { field: 'verb' });
   const command = verb === 'cancel' ? ({ type: verb, reason: 'its pipeline was cancelled' } as const) : ({ type: verb } as const);
-  await ledger.execute(taskAggregate, taskId, command, meta()).catch((error: unknown) => {
-    if (!isForgeError(error, 'wrong_state')) throw error;
+  await ledger.execute(taskAggregate, taskId, command, meta(), { atVersion: Number(taskVersion) }).catch((error: unknown) => {
+    if (!isForgeError(error, 'wrong_state') && !isForgeError(error, 'version_conflict')) throw error;
   });
   return taskId;
 }

@@ -1,31 +1,28 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { isForgeError } from '../../core/errors.ts';
-import type { StepRequest, StepResult } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
-import type { Logger } from '../../core/logger.ts';
-import type { PipelineCommand } from '../../core/pipeline/commands.ts';
-import { nextAction, type Action } from '../../core/pipeline/next-action.ts';
+import { nextAction } from '../../core/pipeline/next-action.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
-import { isOver, type Pipeline, type PipelineState, type Step } from '../../core/pipeline/state.ts';
+import { isOver, type Pipeline, type PipelineState } from '../../core/pipeline/state.ts';
 import { projectAggregate } from '../../core/project/project.ts';
-import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { TaskFailure } from '../../core/worker/task-runner.ts';
-import { sendStep } from './send-step.ts';
+import { planClaimed } from '../retrain/start.ts';
+import { createAct, type ActDeps } from './act.ts';
 
-const retryMs = 300;
+const lastRetryMs = 10_000;
 
-export interface DriverDeps {
-  ledger: Ledger;
-  nats: NatsConnection;
-  /** Looks at a dataset. @throws TaskFailure when it is no good */
-  validate(request: StepRequest): Promise<StepResult>;
-  /** What the gate says of the evaluation that is completed, with the report that was stored. */
-  gate(pipeline: Pipeline): Promise<Extract<PipelineCommand, { type: 'decide-gate' }>>;
+export interface DriverDeps extends ActDeps {
   /** A project's pipeline has ended: what waited for that is due. */
   onEnded(project: string): void;
-  logger: Logger;
+  /** Before the first of several more tries. */
+  firstRetryMs?: number;
+}
+
+interface Run {
+  /** Something happened to the pipeline since it was looked at. */
+  again: boolean;
+  /** Ends the wait before another try. */
+  wake(): void;
+  done: Promise<void>;
 }
 
 /**
@@ -33,71 +30,47 @@ export interface DriverDeps {
  * the next start goes on from what the stream says.
  */
 export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise<void> } {
-  const { ledger, nats, logger } = deps;
+  const { ledger, logger, firstRetryMs = 300 } = deps;
   const stopped = new AbortController();
+  const act = createAct(deps, stopped.signal);
   /** Which pipeline a task stands for. */
   const pipelineOfTask = new Map<string, string>();
-  const running = new Map<string, { again: boolean; done: Promise<void> }>();
+  const running = new Map<string, Run>();
   let stopListening = (): void => {};
 
-  const execute = (id: string, command: PipelineCommand) => ledger.execute(pipelineAggregate, id, command, { commandId: randomUUID(), actor: 'guardian', time: Date.now() });
-  const lookup = (taskId: string) => ledger.head(taskAggregate, taskId).state;
+  const lookup = (taskId: string) => ledger.head(taskAggregate, taskId);
 
-  async function settleSend(id: string, step: Step, request: StepRequest): Promise<boolean> {
-    const answer = await sendStep(nats, request);
-    if (answer === undefined) return false;
-    const about = { step: step.name, try: step.try };
-    if (answer.errorCode !== '') await execute(id, { type: 'fail-step', ...about, code: answer.errorCode, reason: answer.errorMessage, retryable: false });
-    else await execute(id, { type: 'accept-step', ...about, taskId: answer.taskId });
-    return true;
-  }
-
-  async function validate(id: string, step: Step, request: StepRequest): Promise<void> {
-    const about = { step: step.name, try: step.try };
-    try {
-      await execute(id, { type: 'complete-step', ...about, result: await deps.validate(request) });
-    } catch (error) {
-      if (!(error instanceof TaskFailure)) throw error;
-      await execute(id, { type: 'fail-step', ...about, code: error.code, reason: error.message, retryable: error.retryable });
-    }
-  }
-
-  /** @returns false where it could not be done now */
-  async function act(id: string, action: Exclude<Action, { type: 'wait' }>, pipeline: Pipeline): Promise<boolean> {
-    switch (action.type) {
-      case 'append':
-        await execute(id, action.command);
-        return true;
-      case 'send':
-        return settleSend(id, action.step, action.request);
-      case 'control':
-        if ((await sendStep(nats, action.request)) === undefined) return false;
-        // What came of it stands in the task's events.
-        await ledger.catchUp(stopped.signal);
-        return true;
-      case 'validate':
-        await validate(id, action.step, action.request);
-        return true;
-      case 'gate':
-        await execute(id, await deps.gate(pipeline));
-        return true;
-    }
-  }
-
-  async function drive(id: string): Promise<void> {
-    while (!stopped.signal.aborted) {
-      const { state } = ledger.head(pipelineAggregate, id);
-      if (state.status !== 'none') for (const { taskId } of state.steps) if (taskId !== '') pipelineOfTask.set(taskId, id);
-      const action = nextAction(state, lookup);
-      if (action.type === 'wait') return isOver(state) ? end(id, state as Pipeline) : undefined;
+  async function drive(id: string, run: Run): Promise<void> {
+    for (let tries = 0; !stopped.signal.aborted; tries += 1) {
+      run.again = false;
       try {
-        if (await act(id, action, state as Pipeline)) continue;
+        const { state } = ledger.head(pipelineAggregate, id);
+        if (state.status !== 'none') for (const { taskId } of state.steps) if (taskId !== '') pipelineOfTask.set(taskId, id);
+        const action = nextAction(state, lookup);
+        if (action.type === 'wait') return isOver(state) ? await end(id, state as Pipeline) : undefined;
+        if (await act(id, action, state as Pipeline)) {
+          tries = -1;
+          continue;
+        }
       } catch (error) {
         if (stopped.signal.aborted) return;
-        if (!isForgeError(error, 'unavailable') && !isForgeError(error, 'version_conflict')) logger.error('a pipeline’s step could not be done; trying again', { id, action: action.type, error });
+        if (!isForgeError(error, 'unavailable') && !isForgeError(error, 'version_conflict')) logger.error('a pipeline’s step could not be done; trying again', { id, error });
       }
-      await setTimeout(retryMs, undefined, { signal: stopped.signal }).catch(() => {});
+      await wait(run, tries);
     }
+  }
+
+  /** Until another try: longer each time, and at once where something has happened to the pipeline. */
+  async function wait(run: Run, tries: number): Promise<void> {
+    if (run.again) return;
+    const woken = new AbortController();
+    run.wake = () => woken.abort();
+    await pause(tries, woken.signal);
+  }
+
+  async function pause(tries: number, woken?: AbortSignal): Promise<void> {
+    const signal = woken === undefined ? stopped.signal : AbortSignal.any([stopped.signal, woken]);
+    await setTimeout(Math.min(firstRetryMs * 2 ** tries, lastRetryMs), undefined, { signal }).catch(() => {});
   }
 
   async function end(id: string, { plan, status }: Pipeline): Promise<void> {
@@ -112,20 +85,14 @@ export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise
     const current = running.get(id);
     if (current !== undefined) {
       current.again = true;
+      current.wake();
       return;
     }
-    const run = { again: false, done: Promise.resolve() };
+    const run: Run = { again: false, wake: () => {}, done: Promise.resolve() };
     running.set(id, run);
     run.done = (async () => {
-      do {
-        run.again = false;
-        await drive(id).catch(async (error: unknown) => {
-          if (stopped.signal.aborted) return;
-          logger.warn('a pipeline could not be driven on yet', { id, error: (error as Error).message });
-          run.again = true;
-          await setTimeout(retryMs, undefined, { signal: stopped.signal }).catch(() => {});
-        });
-      } while (run.again && !stopped.signal.aborted);
+      do await drive(id, run);
+      while (run.again && !stopped.signal.aborted);
       running.delete(id);
     })();
   }
@@ -135,22 +102,18 @@ export function createDriver(deps: DriverDeps): { start(): void; stop(): Promise
     const { active } = ledger.head(projectAggregate, project).state;
     if (active === undefined) return;
     const state: PipelineState = ledger.head(pipelineAggregate, active.pipelineId).state;
-    if (state.status === 'none') {
-      await execute(active.pipelineId, { type: 'plan', plan: active.plan }).catch((error: unknown) => {
-        if (!isForgeError(error, 'already_exists')) throw error;
-      });
-    }
-    advance(active.pipelineId);
+    const made = state.status !== 'none' && state.plan.project === project;
+    advance(made ? active.pipelineId : (await planClaimed(ledger, active.plan, active.pipelineId)).pipelineId);
   }
 
   const beginSafely = (project: string): void => {
     void (async () => {
-      while (!stopped.signal.aborted) {
+      for (let tries = 0; !stopped.signal.aborted; tries += 1) {
         try {
           return await begin(project);
         } catch (error) {
           logger.warn('a pipeline could not be begun yet', { project, error: (error as Error).message });
-          await setTimeout(retryMs, undefined, { signal: stopped.signal }).catch(() => {});
+          await pause(tries);
         }
       }
     })();

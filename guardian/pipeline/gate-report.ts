@@ -2,26 +2,34 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { getTree, putTree } from '../../core/blobs/tree.ts';
-import { ForgeError } from '../../core/errors.ts';
+import { ForgeError, isForgeError } from '../../core/errors.ts';
 import type { GateCheck } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import type { EvaluateResult } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { PipelineCommand } from '../../core/pipeline/commands.ts';
 import { decideGate } from '../../core/pipeline/gate.ts';
 import { stepOf, type Pipeline } from '../../core/pipeline/state.ts';
+import { TaskFailure } from '../../core/worker/task-runner.ts';
 
-/** Decides on the evaluation, and stores its report with the verdict. Done again it gives the same. */
+/**
+ * Decides on the evaluation, and stores its report with the verdict. Done again it gives the same.
+ * @throws TaskFailure input_missing
+ */
 export async function judge(pipeline: Pipeline, blobs: BlobStore, workDir: string): Promise<Extract<PipelineCommand, { type: 'decide-gate' }>> {
-  const result = evaluation(pipeline);
-  const { gate, referenceJobId } = pipeline.plan;
-  const verdict = decideGate(result, gate!, referenceJobId);
   const dir = join(workDir, `${pipeline.id}.gate`);
   try {
+    const result = evaluation(pipeline);
+    const { gate, referenceJobId } = pipeline.plan;
+    const verdict = decideGate(result, gate!, referenceJobId);
     await rm(dir, { recursive: true, force: true });
     await mkdir(dir, { recursive: true });
     await getTree(blobs, result.reportDigest, dir);
     const report = join(dir, 'report.md');
     await writeFile(report, `${(await readFile(report, 'utf8')).trimEnd()}\n\n${gateSection(pipeline, verdict)}`);
     return { type: 'decide-gate', ...verdict, reportDigest: await putTree(blobs, dir) };
+  } catch (error) {
+    // What is not in the store, or not as it was put there, is not there later either.
+    if (isForgeError(error) || (error as NodeJS.ErrnoException).code === 'ENOENT') throw new TaskFailure('input_missing', `the evaluation's report can't be read: ${(error as Error).message}`, false, { cause: error });
+    throw error;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -5,7 +5,7 @@ import { StepRequestSchema, StepResponseSchema, type StepRequest, type StepRespo
 
 const answerMs = 5_000;
 /** Errors that pass by themselves: the request is sent again. */
-const passing = new Set(['unavailable', 'version_conflict', 'internal']);
+const passing = new Set(['unavailable', 'version_conflict']);
 
 /** Sends a step's request once. @returns undefined where nobody answered, or not yet for good: send it again */
 export async function sendStep(nats: NatsConnection, request: StepRequest): Promise<StepResponse | undefined> {

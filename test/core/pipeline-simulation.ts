@@ -5,17 +5,16 @@ import type { StepRequest } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import { TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { ReportRequestSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { PipelineCommand } from '../../core/pipeline/commands.ts';
-import { nextAction, type Action } from '../../core/pipeline/next-action.ts';
+import { nextAction, type Action, type KnownTask } from '../../core/pipeline/next-action.ts';
 import { initialState, isOver, type PipelineState, type StepName } from '../../core/pipeline/state.ts';
 import type { TaskCommand } from '../../core/task/commands.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import type { TaskState } from '../../core/task/state.ts';
 import { passingGate, planOf, refusingGate, run, stepResultOf, taskIds, taskResultOf } from './pipeline-support.ts';
 
 /** What happens next, anywhere. The driver's work is cut in two, so that anything may come between its halves. */
 export type Move =
   /** The driver begins what is due, or goes on with what it has begun; with the fate of a message, of the dataset and of the model. */
-  | { type: 'drive'; fate: 'answered' | 'twice' | 'lost' | 'answer lost'; sound: boolean; passes: boolean }
+  | { type: 'drive'; fate: 'answered' | 'twice' | 'lost' | 'answer lost'; sound: boolean; passes: boolean; judged: boolean }
   | { type: 'crash' }
   | { type: 'user'; verb: 'pause' | 'resume' | 'cancel' | 'approve' }
   /** Somebody stops or starts the step's task by hand. */
@@ -27,7 +26,7 @@ const kinds: Partial<Record<StepName, TaskKind>> = { extract_data: TaskKind.EXTR
 /** A pipeline with its driver, a gateway and workers, all as pure folds: the real deciders, and messages that get lost. */
 export class Simulation {
   state: PipelineState = initialState;
-  readonly tasks = new Map<string, { state: TaskState; step: StepName }>();
+  readonly tasks = new Map<string, KnownTask & { step: StepName }>();
   readonly log: Event[] = [];
   /** What the driver has begun: a crash forgets it. */
   #begun: { action: Action; answer?: PipelineCommand } | undefined;
@@ -42,7 +41,7 @@ export class Simulation {
     this.log.push(...events);
   }
 
-  readonly lookup = (taskId: string): TaskState => this.tasks.get(taskId)?.state ?? taskAggregate.initialState;
+  readonly lookup = (taskId: string): KnownTask => this.tasks.get(taskId) ?? { state: taskAggregate.initialState, version: 0 };
 
   move(move: Move): void {
     switch (move.type) {
@@ -61,7 +60,7 @@ export class Simulation {
     }
   }
 
-  #drive({ fate, sound, passes }: Extract<Move, { type: 'drive' }>): void {
+  #drive({ fate, sound, passes, judged }: Extract<Move, { type: 'drive' }>): void {
     if (this.#begun === undefined) {
       const action = nextAction(this.state, this.lookup);
       if (action.type === 'wait') return;
@@ -85,22 +84,23 @@ export class Simulation {
         return this.execute(sound ? { type: 'complete-step', ...about, result: stepResultOf('validate_data') } : { type: 'fail-step', ...about, code: 'bad_dataset', reason: 'leak', retryable: false });
       }
       case 'gate':
-        return this.execute(passes ? passingGate : refusingGate);
+        return this.execute(!judged ? { type: 'fail-gate', code: 'input_missing', reason: 'gone' } : passes ? passingGate : refusingGate);
     }
   }
 
   /** The gateway's side: a task under an id of its own, however often it is asked for. */
   #carryOut({ requestId, step, action }: StepRequest): void {
     if (action.case === 'control') {
-      const { taskId, verb } = action.value;
+      const { taskId, verb, taskVersion } = action.value;
+      if (BigInt(this.lookup(taskId).version) !== taskVersion) return;
       return allowed(() => this.#task(taskId, verb === 'cancel' ? { type: 'cancel', reason: 'asked' } : { type: verb as 'pause' | 'resume' }));
     }
     const name = step as StepName;
     const id = taskIds[name];
     if (!this.tasks.has(id)) {
-      this.tasks.set(id, { state: taskAggregate.initialState, step: name });
+      this.tasks.set(id, { state: taskAggregate.initialState, version: 0, step: name });
       this.#task(id, { type: 'queue', kind: kinds[name]!, project: 'p', spec: create(TaskSpecSchema, { kind: action as never }), after: '', maxAttempts: 2 });
-    } else if (this.lookup(id).status === 'failed') {
+    } else if (this.lookup(id).state.status === 'failed') {
       this.#task(id, { type: 'retry', requestId });
     }
   }
@@ -127,6 +127,7 @@ export class Simulation {
       const problem = taskAggregate.admit(entry.state, event);
       if (problem !== undefined) throw new Error(problem);
       entry.state = taskAggregate.evolve(entry.state, event, { id, time: 1 });
+      entry.version += 1;
     }
   }
 
@@ -138,7 +139,7 @@ export class Simulation {
       if (state.status === 'paused' && state.requested === 'none' && nextAction(state, this.lookup).type === 'wait') this.move({ type: 'user', verb: 'resume' });
       else if (state.status === 'running' && nextAction(state, this.lookup).type === 'wait') this.move({ type: 'task', verb: 'resume' });
       for (const does of ['start', 'stop', 'complete'] as const) this.move({ type: 'work', does });
-      for (let half = 0; half < 2; half++) this.move({ type: 'drive', fate: 'answered', sound: true, passes: true });
+      for (let half = 0; half < 2; half++) this.move({ type: 'drive', fate: 'answered', sound: true, passes: true, judged: true });
     }
     return isOver(this.state);
   }

@@ -1,11 +1,14 @@
 import t from 'tap';
 import { isForgeError } from '../../core/errors.ts';
 import type { Event } from '../../core/gen/aiforge/v1/events_pb.ts';
+import { StepStatus } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import { admit } from '../../core/pipeline/admit.ts';
 import type { PipelineCommand, PipelineCommandType } from '../../core/pipeline/commands.ts';
 import { decide } from '../../core/pipeline/decide.ts';
 import { initialState, isOver, type Pipeline, type PipelineState } from '../../core/pipeline/state.ts';
 import { stepRequest } from '../../core/pipeline/step-request.ts';
+import { wireStepStatus } from '../../core/pipeline/wire-status.ts';
+import { initialState as noTask } from '../../core/task/state.ts';
 import { cells } from './pipeline-cells.ts';
 import { accept, after, complete, fail, passingGate, planOf, presentStep, refusingGate, request, run, stepResultOf, until } from './pipeline-support.ts';
 
@@ -14,6 +17,7 @@ const pause: PipelineCommand = { type: 'pause' };
 const settlePause: PipelineCommand = { type: 'settle-pause' };
 const resume: PipelineCommand = { type: 'resume' };
 const cancel: PipelineCommand = { type: 'cancel', reason: 'asked' };
+const failingGate: PipelineCommand = { type: 'fail-gate', code: 'input_missing', reason: 'the report is gone' };
 const planned = after(initialState, plan);
 const running = after(planned, request, accept);
 const evaluated = after(until(planned, 'evaluate'), request, accept, complete);
@@ -36,6 +40,8 @@ const states: Record<string, PipelineState> = {
   resuming: after(running, pause, settlePause, resume),
   'resuming, pause requested': after(running, pause, settlePause, resume, pause),
   'paused while resuming': after(running, pause, settlePause, resume, pause, settlePause),
+  'validation requested': after(until(planned, 'validate_data'), request),
+  'validation requested, paused': after(until(planned, 'validate_data'), request, pause, settlePause),
   'gate due': evaluated,
   'gate due, paused': after(evaluated, pause),
   'gate passed': after(evaluated, passingGate),
@@ -62,6 +68,7 @@ function commandsFor(state: PipelineState): Record<PipelineCommandType, Pipeline
     'complete-step': { type: 'complete-step', ...about, result: stepResultOf(about.step as 'train') },
     'fail-step': { type: 'fail-step', ...about, code: 'unavailable', reason: 'gone', retryable: true },
     'decide-gate': passingGate,
+    'fail-gate': failingGate,
     pause,
     'settle-pause': settlePause,
     resume,
@@ -126,9 +133,16 @@ t.test('the gate', async (t) => {
   t.equal(cell(states['gate due, paused']!, refusingGate), 'gateDecided stepSkipped stepSkipped pipelineRefused > refused: no step left', 'a verdict that was under way counts');
   const short = after(initialState, { type: 'plan', plan: planOf(['extract_data', 'validate_data', 'train', 'evaluate']) });
   const done = after(short, ...Array.from({ length: 4 }, () => [request, accept, complete]).flat());
+  t.match(after(evaluated, failingGate), { status: 'failed', code: 'input_missing', reason: 'the report is gone', gate: undefined });
   t.equal(describe(done), 'running: no step left', 'an evaluation that is last still waits for its gate');
   t.equal(cell(done, passingGate), 'gateDecided pipelineCompleted > completed: no step left');
   t.equal(cell(done, refusingGate), 'gateDecided pipelineRefused > refused: no step left');
+});
+
+t.test('a validation that is paused is shown so', async (t) => {
+  const shown = (name: string): StepStatus => wireStepStatus(states[name] as Pipeline, presentStep(states[name]!)!, noTask);
+  t.equal(shown('validation requested'), StepStatus.RUNNING);
+  t.equal(shown('validation requested, paused'), StepStatus.PAUSED);
 });
 
 t.test('a plan has steps that are known, each once', async (t) => {

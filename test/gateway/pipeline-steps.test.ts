@@ -12,6 +12,7 @@ import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import type { TaskCommand } from '../../core/task/commands.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { ensureTask, exportSpec } from '../../gateway/jobs/follow-up.ts';
 import { carryOut } from '../../gateway/pipeline/carry-out.ts';
 
 const pipelineId = 'agent_20240117_120000';
@@ -28,7 +29,7 @@ type Step = keyof typeof actions;
 const steps = Object.keys(actions) as Step[];
 
 const request = (step: Step, attempt = 1): StepRequest => create(StepRequestSchema, { requestId: `${pipelineId}:${step}:${attempt}`, pipelineId, step, project: 'p', action: actions[step] });
-const control = (taskId: string, verb: string): StepRequest => create(StepRequestSchema, { requestId: `${pipelineId}:train:1:${verb}`, pipelineId, step: 'train', project: 'p', action: { case: 'control', value: { taskId, verb } } });
+const control = (taskId: string, verb: string, taskVersion = 0): StepRequest => create(StepRequestSchema, { requestId: `${pipelineId}:train:1:${verb}`, pipelineId, step: 'train', project: 'p', action: { case: 'control', value: { taskId, verb, taskVersion: BigInt(taskVersion) } } });
 const meta = () => ({ commandId: randomUUID(), actor: 'test', time: 1_000 });
 
 async function open(t: Test, store: EventStore = createMemoryStore()) {
@@ -98,12 +99,28 @@ t.test('a second try has a failed task tried again once, however often it is sen
   }
 });
 
-t.test('a training that failed is tried again by a second try alone', async (t) => {
+t.test('a task that failed is tried again by a second try alone', async (t) => {
+  for (const step of steps) {
+    const { ledger, status, fail } = await open(t);
+    const id = await carryOut(ledger, request(step));
+    await fail(id);
+    t.equal(await carryOut(ledger, request(step)), id);
+    t.equal(await status(id), 'failed', `${step}: the first request, sent again, only learns which task it is`);
+  }
+});
+
+t.test('an export that a client had made and that failed is tried again by the first try, once', async (t) => {
   const { ledger, status, fail } = await open(t);
-  const id = await carryOut(ledger, request('train'));
+  const id = 'job_1.export';
+  await ensureTask(ledger, id, 'p', exportSpec('job_1', 'Q4_K_M'));
   await fail(id);
-  t.equal(await carryOut(ledger, request('train')), id);
-  t.equal(await status(id), 'failed', 'the first request, sent again, only learns which job it is');
+  t.equal(await carryOut(ledger, request('export')), id);
+  t.equal(await status(id), 'queued');
+  await fail(id);
+  await carryOut(ledger, request('export'));
+  t.equal(await status(id), 'failed', 'its failure stands');
+  await carryOut(ledger, request('export', 2));
+  t.equal(await status(id), 'queued');
 });
 
 t.test('each pipeline has a job of its own', async (t) => {
@@ -143,7 +160,7 @@ t.test('a task is told to pause, to go on and to end', async (t) => {
   const { ledger, status, run } = await open(t);
   const id = await carryOut(ledger, request('train'));
   const tell = async (verb: string): Promise<string> => {
-    t.equal(await carryOut(ledger, control(id, verb)), id);
+    t.equal(await carryOut(ledger, control(id, verb, (await ledger.refresh(taskAggregate, id)).version)), id);
     return status(id);
   };
   t.equal(await tell('pause'), 'paused');
@@ -159,10 +176,51 @@ t.test('a task is told to pause, to go on and to end', async (t) => {
   for (const verb of ['cancel', 'pause', 'resume']) t.equal(await tell(verb), 'cancelled', `${verb} after the end is no error: whoever asks looks at the task`);
 });
 
+t.test('a control that comes late leaves a task alone that has moved on', async (t) => {
+  const store = createMemoryStore();
+  // Another gateway, whose fold has not come as far.
+  const behind = new Ledger({ store, aggregates: [taskAggregate] as never, logger: silentLogger });
+  const { ledger, run, status, events } = await open(t, store);
+  const id = await carryOut(ledger, request('train'));
+  const late = control(id, 'pause', (await ledger.refresh(taskAggregate, id)).version);
+  await carryOut(ledger, late);
+  t.equal(await status(id), 'paused');
+  await run(id, { type: 'resume' });
+  for (const gateway of [ledger, behind]) t.equal(await carryOut(gateway, late), id, 'it is answered as done');
+  t.equal(await status(id), 'queued', 'what the user made of it since stands');
+  t.strictSame((await events()).slice(-3), [`${id} pauseRequested`, `${id} taskPaused`, `${id} taskResumed`]);
+});
+
+t.test('a control does not slip in behind what happens at the same time', async (t) => {
+  const inner = createMemoryStore();
+  let meanwhile: (() => Promise<unknown>) | undefined;
+  const store: EventStore = {
+    ...inner,
+    async append(...all) {
+      const first = meanwhile;
+      meanwhile = undefined;
+      await first?.();
+      return inner.append(...all);
+    },
+  };
+  const { ledger, run, status } = await open(t, store);
+  const other = await open(t, inner);
+  const id = await carryOut(ledger, request('export'));
+  const { version } = await ledger.refresh(taskAggregate, id);
+  meanwhile = async () => {
+    await other.run(id, { type: 'pause' });
+    await other.run(id, { type: 'resume' });
+  };
+  t.equal(await carryOut(ledger, control(id, 'pause', version)), id);
+  t.equal(await status(id), 'queued');
+  await run(id, { type: 'pause' });
+  t.equal(await status(id), 'paused', 'a new one is another matter');
+});
+
 t.test('what can not be done is said', async (t) => {
   const { ledger, events } = await open(t);
   const id = await carryOut(ledger, request('export'));
-  await t.rejects(carryOut(ledger, control(id, 'destroy')), { code: 'invalid_argument', field: 'verb', message: /pause, resume or cancel/ });
+  await t.rejects(carryOut(ledger, control(id, 'destroy', 1)), { code: 'invalid_argument', field: 'verb', message: /pause, resume or cancel/ });
   await t.rejects(carryOut(ledger, control('job_9', 'pause')), { code: 'not_found' });
   await t.rejects(carryOut(ledger, create(StepRequestSchema, { ...request('export'), action: { case: undefined } })), { code: 'invalid_argument', field: 'action' });
   await t.rejects(carryOut(ledger, create(StepRequestSchema, { pipelineId, step: 'validate_data', project: 'p', action: { case: 'validateData', value: {} } })), { code: 'invalid_argument', field: 'action' });

@@ -169,6 +169,17 @@ t.test('an outage of NATS ends nothing', async (t) => {
   t.same(await guardian.ended, [0, null]);
 });
 
+t.test('a request that NATS does not carry is refused with its reason', async (t) => {
+  const server = await startNats(t);
+  const nats = await connectNats(server.url, 'gateway');
+  t.teardown(() => nats.close());
+  const client = createGuardianClient(nats);
+  const call = (projectPath: string) => client.call({ name: 'Resolve', input: ResolveRequestSchema, output: ResolveResponseSchema }, { projectPath }, {});
+  const { max_payload: most } = nats.info!;
+  await t.rejects(call('x'.repeat(most)), { code: 'too_large', field: 'body', message: new RegExp(`^body: .* \\d+ bytes, .* at most ${most}`) });
+  await t.rejects(call('x'.repeat(most - 100)), { code: 'unavailable' }, 'one that is just small enough is sent, and here is no guardian');
+});
+
 t.test('wrong settings end it at once, and are named', async (t) => {
   const wrong = startGuardian(t, { FORGE_BEAT_MS: 'soon' });
   t.same(await wrong.ended, [1, null]);

@@ -7,11 +7,12 @@ import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
 import { putTree, readTree } from '../../core/blobs/tree.ts';
 import { StepRequestSchema } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import { minHeldoutExamples, minTrainExamples } from '../../core/pipeline/step-request.ts';
-import { createOverlapFinder, overlapTokens } from '../../guardian/pipeline/overlap.ts';
 import { validateData } from '../../guardian/pipeline/validate-data.ts';
 import { makeFolder } from '../support/repository.ts';
 
-t.setTimeout(20_000);
+t.setTimeout(60_000);
+
+const { signal } = new AbortController();
 
 const row = (answer: string, question = 'Go on'): string => JSON.stringify({ messages: [{ role: 'user', content: question }, { role: 'assistant', content: answer }] });
 /** A text of so many tokens that no other name has. */
@@ -31,7 +32,7 @@ async function store(t: Test, files: Record<string, string[]>): Promise<{ blobs:
 const requestOf = (datasetDigest: string) => create(StepRequestSchema, { action: { case: 'validateData', value: { datasetDigest, minTrainExamples, minHeldoutExamples } } });
 async function validate(t: Test, train: string[], heldout = heldoutRows) {
   const { blobs, digest } = await store(t, { 'train.jsonl': train, 'heldout.jsonl': heldout });
-  return validateData(requestOf(digest), blobs);
+  return validateData(requestOf(digest), blobs, signal);
 }
 const bad = (message: RegExp) => ({ name: 'TaskFailure', code: 'bad_dataset', retryable: false, message });
 
@@ -63,15 +64,15 @@ t.test('text that training and held-out examples share is a leak', async (t) => 
 
 t.test('what is missing is said', async (t) => {
   const { blobs, digest } = await store(t, { 'train.jsonl': trainRows });
-  await t.rejects(validateData(requestOf(digest), blobs), bad(/^the dataset has no heldout\.jsonl$/));
+  await t.rejects(validateData(requestOf(digest), blobs, signal), bad(/^the dataset has no heldout\.jsonl$/));
   const missing = { name: 'TaskFailure', code: 'input_missing', retryable: false };
-  await t.rejects(validateData(requestOf('0'.repeat(64)), blobs), { ...missing, message: /^the dataset 0{64} can't be read: / }, 'the whole dataset');
+  await t.rejects(validateData(requestOf('0'.repeat(64)), blobs, signal), { ...missing, message: /^the dataset 0{64} can't be read: / }, 'the whole dataset');
   for (const name of ['train.jsonl', 'heldout.jsonl']) {
     const whole = await store(t, { 'train.jsonl': trainRows, 'heldout.jsonl': heldoutRows });
     await whole.blobs.remove((await readTree(whole.blobs, whole.digest)).files.find(({ path }) => path === name)!.digest);
-    await t.rejects(validateData(requestOf(whole.digest), whole.blobs), missing, name);
+    await t.rejects(validateData(requestOf(whole.digest), whole.blobs, signal), missing, name);
   }
-  await t.rejects(validateData(create(StepRequestSchema), blobs), { code: 'bad_config' }, 'a request for something else');
+  await t.rejects(validateData(create(StepRequestSchema), blobs, signal), { code: 'bad_config' }, 'a request for something else');
 });
 
 t.test('what was opened is closed, also where a row ends the look', async (t) => {
@@ -88,19 +89,53 @@ t.test('what was opened is closed, also where a row ends the look', async (t) =>
       }
     },
   };
-  await t.rejects(validateData(requestOf(digest), watched), bad(/line 1: is not JSON/));
+  await t.rejects(validateData(requestOf(digest), watched, signal), bad(/line 1: is not JSON/));
   await closed.promise;
 });
 
-t.test('overlap', async (t) => {
-  t.equal(overlapTokens, 50);
-  const finder = createOverlapFinder();
-  t.equal(finder.overlaps(words('a', 100)), false, 'nothing was added');
-  finder.add(words('a', 49));
-  t.equal(finder.overlaps(words('a', 49)), false, 'too short to say anything');
-  finder.add(words('b', 60));
-  t.equal(finder.overlaps(`x ${words('b', 60)} y`), true);
-  t.equal(finder.overlaps(`${words('b', 49)} x`), false);
-  finder.add('{ } '.repeat(30));
-  t.equal(finder.overlaps('{}'.repeat(25)), true, 'each mark is a token');
+t.test('what is compared are runs of 50 tokens', async (t) => {
+  const rows = (texts: string[]) => texts.map((text) => row(text));
+  const checked = async (train: string[], heldout: string[]) => {
+    const { kind } = await validate(t, [...trainRows, ...rows(train)], [...heldoutRows, ...rows(heldout)]);
+    return kind.case === 'validation' ? kind.value.leaksChecked : undefined;
+  };
+  const question = 2; // The tokens of "Go on".
+  t.equal(await checked([words('a', 49 - question)], [words('a', 49 - question)]), 2n, 'a text of 49 is too short to say anything, and is not counted');
+  t.equal(await checked([words('b', 60)], [words('c', 50 - question)]), 3n, 'one of 50 is');
+  await t.rejects(checked(['{}'.repeat(25)], ['{ } '.repeat(30)]), bad(/^train\.jsonl line 17 /), 'each mark is a token');
+});
+
+t.test('a large dataset leaves room for others, and is put down at once', async (t) => {
+  const rows = (name: string, count: number) => Array.from({ length: count }, (_, n) => row(words(`${name}${n}x`, 150)));
+  const train = rows('train', 6_000);
+  const { blobs, digest } = await store(t, { 'train.jsonl': train, 'heldout.jsonl': rows('heldout', 600) });
+  const started = performance.now();
+  let longest = 0;
+  let last = started;
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 10);
+  t.match(await validateData(requestOf(digest), blobs, signal), { kind: { value: { trainExamples: 6_000n, leaksChecked: 600n } } });
+  clearInterval(timer);
+  t.comment(`${(train.join('').length / 1e6).toFixed(1)} MB in ${((performance.now() - started) / 1000).toFixed(2)} s, the longest gap ${longest.toFixed(0)} ms`);
+  t.ok(longest < 1_000, 'the gateway takes 2 s of silence for absence');
+
+  const stopping = new AbortController();
+  const { digest: trainDigest } = (await readTree(blobs, digest)).files.find(({ path }) => path === 'train.jsonl')!;
+  let bytes = 0;
+  const watched: BlobStore = {
+    ...blobs,
+    async *read(of) {
+      for await (const chunk of blobs.read(of)) {
+        if (of === trainDigest) {
+          bytes += chunk.length;
+          stopping.abort(new Error('the guardian goes down'));
+        }
+        yield chunk;
+      }
+    },
+  };
+  await t.rejects(validateData(requestOf(digest), watched, stopping.signal), /the guardian goes down/);
+  t.ok(bytes < train.join('').length / 2, `only ${bytes} bytes were read`);
 });
