@@ -43,12 +43,13 @@ export function createDatasetService(deps: Deps): Implementation<typeof DatasetS
     getDataset: async ({ datasetId }) => view(await findDataset(ledger, datasetId)),
     async getDatasetReport({ datasetId }) {
       const { reportDigest } = resultOf(await findDataset(ledger, datasetId));
+      if (reportDigest === '') throw new ForgeError('not_found', `dataset_id: no report was made of ${datasetId}; make the dataset again`, { field: 'dataset_id' });
       return { datasetId, report: await readTextFile(blobs, reportDigest, 'report.md'), reportJson: await readTextFile(blobs, reportDigest, 'report.json') };
     },
     async listDatasetSamples(request) {
       const { datasetDigest, reportDigest } = resultOf(await findDataset(ledger, request.datasetId));
       const page = await listSamples(blobs, datasetDigest, request);
-      if (page.samples?.length === 0 && request.kind !== undefined) checkKind(request.kind, await readTextFile(blobs, reportDigest, 'report.json'));
+      if (page.samples?.length === 0 && request.kind !== undefined && reportDigest !== '') checkKind(request.kind, await readTextFile(blobs, reportDigest, 'report.json'));
       return page;
     },
   };
