@@ -27,6 +27,8 @@ export interface ProjectState {
   registeredAt: number;
   /** When it was deleted, as long as its blobs may still be there, also where the name is registered again; 0 otherwise. */
   deletedAt: number;
+  /** URLs of what was registered when it was deleted, as long as their mirrors may still be there. */
+  leftMirrors: readonly string[];
   /** When it was deleted last: the blobs of what was trained before are gone. Unix milliseconds; 0 for never. */
   forgottenAt: number;
   active: { pipelineId: string; plan: PipelinePlanned } | undefined;
@@ -50,7 +52,7 @@ export type ProjectCommand =
 /** `forge.project.<name>` */
 export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
   name: 'project',
-  initialState: Object.freeze({ registration: undefined, registeredAt: 0, deletedAt: 0, forgottenAt: 0, active: undefined, pending: undefined, lastTry: undefined, decisions: [] }),
+  initialState: Object.freeze({ registration: undefined, registeredAt: 0, deletedAt: 0, leftMirrors: [], forgottenAt: 0, active: undefined, pending: undefined, lastTry: undefined, decisions: [] }),
 
   decide(command, state) {
     switch (command.type) {
@@ -92,9 +94,9 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
       case 'projectRegistered':
         return { ...state, registration: kind.value, registeredAt: time };
       case 'projectDeleted':
-        return { ...state, registration: undefined, registeredAt: 0, deletedAt: time, forgottenAt: time, pending: undefined, lastTry: undefined };
+        return { ...state, registration: undefined, registeredAt: 0, deletedAt: time, leftMirrors: withUrl(state), forgottenAt: time, pending: undefined, lastTry: undefined };
       case 'projectBlobsRemoved':
-        return { ...state, deletedAt: 0 };
+        return { ...state, deletedAt: 0, leftMirrors: [] };
       case 'decisionMade':
         return { ...state, pending: state.active === undefined ? undefined : state.pending, decisions: [...state.decisions, { made: kind.value, at: time }].slice(-maxDecisions) };
       case 'pipelineStarted':
@@ -132,3 +134,8 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
     }
   },
 };
+
+function withUrl({ leftMirrors, registration }: ProjectState): readonly string[] {
+  const url = registration?.url ?? '';
+  return url === '' || leftMirrors.includes(url) ? leftMirrors : [...leftMirrors, url];
+}

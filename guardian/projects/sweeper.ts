@@ -5,7 +5,9 @@ import type { Logger } from '../../core/logger.ts';
 import { projectAggregate } from '../../core/project/project.ts';
 import type { EventStore } from '../../core/store/event-store.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
+import type { Mirrors } from '../git/mirror.ts';
 import { ownDigests, removeBlobs } from './remove-blobs.ts';
+import { removeMirrors } from './remove-mirrors.ts';
 
 /** Between two rounds for one project: twice as long each time. */
 const firstWaitMs = 1_000;
@@ -19,8 +21,8 @@ interface Leftovers {
   bytes: number;
 }
 
-/** Removes the blobs of projects that were deleted, also of those that were when nobody was there. */
-export function createSweeper(deps: { ledger: Ledger; store: EventStore; blobs: BlobStore; logger: Logger }): { start(): void; stop(): Promise<void> } {
+/** Removes the blobs and mirrors of projects that were deleted, also of those that were when nobody was there. */
+export function createSweeper(deps: { ledger: Ledger; store: EventStore; blobs: BlobStore; mirrors: Mirrors; logger: Logger }): { start(): void; stop(): Promise<void> } {
   const { ledger, logger } = deps;
   const stopped = new AbortController();
   const sweeps = new Map<string, Promise<void>>();
@@ -40,6 +42,7 @@ export function createSweeper(deps: { ledger: Ledger; store: EventStore; blobs: 
   async function round(project: string, before: Leftovers | undefined): Promise<Leftovers | undefined> {
     const at = deletedAt(project);
     if (at === 0 || stopped.signal.aborted) return undefined;
+    await removeMirrors(project, deps);
     const left = before?.deletedAt === at ? before : { deletedAt: at, own: await ownDigests(project, deps), blobs: 0, bytes: 0 };
     const removed = await removeBlobs(left.own, deps);
     left.blobs += removed.blobs;

@@ -64,7 +64,11 @@ t.test('a deleted name can be registered anew, with other settings', async (t) =
   t.match(again, { registration: other, registeredAt: 6, deletedAt: 5, forgottenAt: 5, active: undefined, lastTry: undefined }, 'what was deleted still has to be removed');
   t.strictSame(events(again, removed(5)), ['projectBlobsRemoved']);
   t.match(run(again, removed(5)).state, { registration: other, deletedAt: 0, forgottenAt: 5 });
+  t.strictSame(again.leftMirrors, [], 'a local repository has no mirror');
   const twice = run(again, { type: 'delete' }, 7).state;
+  t.strictSame(twice.leftMirrors, ['https://example.org/r']);
+  t.strictSame(run(twice, register, 8).state.leftMirrors, ['https://example.org/r']);
+  t.strictSame(run(twice, removed(7), 8).state.leftMirrors, []);
   t.strictSame(events(twice, removed(5)), [], 'a sweep for the first deletion says nothing of the second');
   t.strictSame(events(twice, removed(7)), ['projectBlobsRemoved']);
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import t, { type Test } from 'tap';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
@@ -17,7 +18,9 @@ import type { EventStore } from '../../core/store/event-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { createMirrors } from '../../guardian/git/mirror.ts';
 import { ownDigests, removeBlobs } from '../../guardian/projects/remove-blobs.ts';
+import { createSweeper } from '../../guardian/projects/sweeper.ts';
 import { makeFolder } from '../support/repository.ts';
 
 const minuteMs = 60_000;
@@ -54,8 +57,8 @@ async function scene(t: Test) {
   const aged = new Set<string>();
   const has = async (digest: string): Promise<boolean> => (await blobs.stat(digest)) !== undefined;
 
-  async function register(project: string, minutes: number): Promise<void> {
-    await ledger.execute(projectAggregate, project, { type: 'register', registration: create(ProjectRegisteredSchema, { repository: `/${project}` }) }, meta(ago(minutes)));
+  async function register(project: string, minutes: number, url = ''): Promise<void> {
+    await ledger.execute(projectAggregate, project, { type: 'register', registration: create(ProjectRegisteredSchema, url === '' ? { repository: `/${project}` } : { url }) }, meta(ago(minutes)));
   }
   const remove = (project: string, minutes: number) => ledger.execute(projectAggregate, project, { type: 'delete' }, meta(ago(minutes)));
 
@@ -80,7 +83,7 @@ async function scene(t: Test) {
     await ledger.catchUp();
     return ownDigests(project, { ledger, store });
   };
-  return { ledger, blobs, histories, tree, has, remaining, register, remove, train, round, own };
+  return { ledger, store, blobs, histories, tree, has, remaining, register, remove, train, round, own };
 }
 
 t.test('what ended before the deletion goes, what is newer or another’s stays; nobody is waited for', async (t) => {
@@ -167,6 +170,34 @@ t.test('what is stored again during the round stays, and is another’s when tha
   t.strictSame(left, new Set());
   t.ok(await has(dataset));
   t.equal(await remaining(), 3);
+});
+
+t.test('blobs and mirrors of a project are removed by whoever finds it deleted', async (t) => {
+  const { ledger, store, blobs, tree, remaining, register, remove, train } = await scene(t);
+  const mirrors = createMirrors({ directory: await makeFolder(t), maxBytes: 1, timeoutMs: 1, logger: silentLogger });
+  const [own, shared] = ['https://example.org/own', 'https://example.org/shared'];
+  for (const url of [own, shared]) await mkdir(mirrors.path(url));
+  await register('app', 60, own);
+  await register('also', 60, shared);
+  await register('stays', 60, shared);
+  await train('job_1', 'app', 50, { adapter: await tree('adapter', 50) });
+  // As when the process that deleted them ended right afterwards.
+  for (const project of ['app', 'also']) await remove(project, 30);
+  await ledger.catchUp();
+  const seen = new Set<string>();
+  const both = new EventTarget();
+  ledger.onApplied(({ stored }) => {
+    if (stored.envelope.events.some(({ kind }) => kind.case === 'projectBlobsRemoved')) seen.add(stored.id);
+    if (seen.size === 2) both.dispatchEvent(new Event('removed'));
+  });
+  const removed = once(both, 'removed');
+  const sweeper = createSweeper({ ledger, store, blobs, mirrors, logger: silentLogger });
+  sweeper.start();
+  await removed;
+  await sweeper.stop();
+  t.equal(await remaining(), 0);
+  t.strictSame(await readdir(join(mirrors.path(own), '..')), [basename(mirrors.path(shared))], 'but for the mirror that another project is made of');
+  t.match(ledger.head(projectAggregate, 'app').state, { deletedAt: 0, leftMirrors: [], forgottenAt: ago(30) });
 });
 
 t.test('a round that broke off is made up for by one that knows nothing of it', async (t) => {

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { dataPaths } from '../../core/config.ts';
@@ -125,16 +125,26 @@ t.test('deleted, and used anew under the same name at once', async (t) => {
   const old = await train('app');
   t.match((await scene.follow(old)).messages.at(-1), { status: 'completed' });
   t.ok(await adapter(old));
+  const { jobs } = dataPaths(scene.config.dataDir);
+  const makeFolderOf = (job: string) => mkdir(join(jobs, job, 'export'), { recursive: true });
+  for (const job of [old, 'job_of_nobody']) await makeFolderOf(job);
 
   const hold = scene.hold('train');
   const others = await train(scene.project);
   await hold.reached;
   t.match(await remove(scene, 'app'), { status: 200 });
   const next = await train('app');
+  await makeFolderOf(next);
+  await scene.until(async () => !(await readdir(jobs)).includes(old));
   t.match(await scene.post('/v1/projects', { ...settings, auto_deploy: true }), { status: 200 });
   hold.release();
   for (const job of [others, next]) t.match((await scene.follow(job)).messages.at(-1), { status: 'completed' });
   await scene.until(async () => !(await adapter(old)));
   for (const job of [others, next]) t.ok(await adapter(job), job);
+  // A gateway that was away, or ended in the middle of it, makes up for it.
+  await makeFolderOf(old);
+  await scene.restart();
+  await scene.until(async () => !(await readdir(jobs)).includes(old));
+  t.strictSame((await readdir(jobs)).sort(), [next, 'job_of_nobody'].sort());
   t.match(await scene.get(`/v1/datasets/${next}.extract/samples?page_size=1`), { status: 200, body: { samples: [{ kind: String }] } }, 'also what it has in common with the old one');
 });
