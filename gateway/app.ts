@@ -35,6 +35,7 @@ import { createModelDirectory } from './models.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
+import { createJobFolders } from './projects/job-folders.ts';
 import { createProjectService } from './projects/service.ts';
 import { createRetrainService } from './retrain/service.ts';
 import { createFollowUps } from './scheduler/followups.ts';
@@ -87,6 +88,9 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const followUps = createFollowUps({ ledger, logger });
       stops.push(() => followUps.stop());
       followUps.start();
+      const folders = createJobFolders({ ledger, jobsDir: paths.jobs, logger });
+      stops.push(() => folders.stop());
+      folders.start();
       const deployer = createDeployer({ connection, ledger, blobs, backend, config, logger });
       stops.push(() => deployer.stop());
 
@@ -105,7 +109,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
           route(JobService, jobs),
           route(InferenceService, createInferenceService({ backend: () => backend, models })),
           route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
-          route(ProjectService, createProjectService({ ledger, backend, forward, jobsDir: paths.jobs })),
+          route(ProjectService, createProjectService({ ledger, backend, forward })),
           route(RetrainService, retrain),
         ],
         raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],

@@ -75,7 +75,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
       onEnded: (project) => daemon.notice(project, 'ended'),
     });
     stops.push(() => driver.stop());
-    const sweeper = createSweeper({ ledger, store, blobs, logger });
+    const sweeper = createSweeper({ ledger, store, blobs, mirrors, logger });
     stops.push(() => sweeper.stop());
 
     const control = (verb: ControlVerb) => ({ jobId }: { jobId: string }) => controlPipeline(ledger, jobId, verb);

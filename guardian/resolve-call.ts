@@ -4,7 +4,8 @@ import { ResolveRequestSchema, ResolveResponseSchema, type ResolveRequest } from
 import { call, type Call } from './calls.ts';
 import { createCoalescer } from './coalesce.ts';
 import { resolveRef } from './git/ref.ts';
-import { registeredAs } from './projects/find.ts';
+import { projectOf, registeredAs } from './projects/find.ts';
+import { projectTrainedOn } from './projects/trained.ts';
 import { openSource } from './projects/source.ts';
 import { filePrefix, resolveSource, resolveTimeoutMs } from './resolve.ts';
 import type { LookDeps } from './retrain/look.ts';
@@ -12,7 +13,7 @@ import { invalid } from '../core/errors.ts';
 
 type Source = MessageInitShape<typeof ResolveResponseSchema>;
 
-/** Tells the gateway which repository and commit a request means: a registered project, a path, or a folder's name. */
+/** Tells the gateway which repository, commit and project a request means: a registered project, a path, or a folder's name. */
 export function resolveCall(deps: LookDeps): Call {
   const shared = createCoalescer<Source>();
   return call({ name: 'Resolve', input: ResolveRequestSchema, output: ResolveResponseSchema }, async (request, { signal }) => {
@@ -27,10 +28,16 @@ async function resolve({ projectName, projectPath, ref }: ResolveRequest, { ledg
   const registered = projectPath === '' ? registeredAs(ledger, projectName) : undefined;
   if (registered !== undefined) {
     const { path, spec } = await openSource(registered, mirrors, projectRoots, signal);
-    return { ...spec, commit: await resolveRef(path, ref || registered.ref || 'HEAD', resolveTimeoutMs) };
+    return { ...spec, projectName, commit: await resolveRef(path, ref || registered.ref || 'HEAD', resolveTimeoutMs) };
   }
   const source = await resolveSource({ projectName, projectPath }, { projectRoots, timeoutMs: resolveTimeoutMs });
-  if (ref === '') return source;
-  if (source.commit.startsWith(filePrefix)) throw invalid('ref', 'a training file has no refs');
-  return { ...source, commit: await resolveRef(source.repository, ref, resolveTimeoutMs) };
+  const isFile = source.commit.startsWith(filePrefix);
+  if (projectName === '') {
+    // What was registered or trained a moment ago counts.
+    await ledger.catchUp(signal);
+    projectName = isFile ? (projectTrainedOn(ledger, source.repository) ?? '') : projectOf(ledger, source.repository);
+  }
+  if (ref === '') return { ...source, projectName };
+  if (isFile) throw invalid('ref', 'a training file has no refs');
+  return { ...source, projectName, commit: await resolveRef(source.repository, ref, resolveTimeoutMs) };
 }

@@ -16,6 +16,12 @@ export interface BlobStore {
   /** Writes the blob to a new file, verified on the way. @throws ForgeError not_found, internal (altered) */
   materialize(digest: string, path: string): Promise<void>;
   remove(digest: string): Promise<void>;
+  /**
+   * Removes the blob, unless it was stored at `since` or later (Unix milliseconds): whoever stored it may be about to
+   * name it. A `put` at the same time finds the blob, or makes it anew.
+   * @returns the blob that was removed, 'spared', or undefined when it is not there
+   */
+  removeUntouched(digest: string, since: number): Promise<Blob | 'spared' | undefined>;
 }
 
 export function isDigest(text: string): boolean {

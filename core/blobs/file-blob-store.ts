@@ -21,10 +21,7 @@ export function createFileBlobStore(root: string): BlobStore {
     try {
       const { digest, size } = await writeSynced(temporary, source);
       const path = pathOf(digest);
-      if (await exists(path, size)) {
-        const now = new Date();
-        await utimes(path, now, now);
-      } else {
+      if (!(await touch(path, size))) {
         await mkdir(dirname(path), { recursive: true });
         await rename(temporary, path);
         await syncDirectory(dirname(path));
@@ -39,12 +36,8 @@ export function createFileBlobStore(root: string): BlobStore {
     put,
     putFile: (path) => put(chunksOf(path)),
     async stat(digest) {
-      try {
-        return { digest, size: (await stat(pathOf(digest))).size };
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw error;
-      }
+      const found = await unlessMissing(stat(pathOf(digest)));
+      return found && { digest, size: found.size };
     },
     async *read(digest) {
       try {
@@ -67,6 +60,22 @@ export function createFileBlobStore(root: string): BlobStore {
     },
     async remove(digest) {
       await rm(pathOf(digest), { force: true });
+    },
+    async removeUntouched(digest, since) {
+      const path = pathOf(digest);
+      const found = await unlessMissing(stat(path));
+      if (found === undefined) return undefined;
+      if (found.mtimeMs >= since) return 'spared';
+      // Out of the way first: who stores it from now on makes it anew, and who has just touched it shows.
+      const aside = join(root, 'tmp', randomUUID());
+      await mkdir(dirname(aside), { recursive: true });
+      if ((await unlessMissing(rename(path, aside).then(() => true))) === undefined) return undefined;
+      if ((await stat(aside)).mtimeMs >= since) {
+        await rename(aside, path);
+        return 'spared';
+      }
+      await rm(aside, { force: true });
+      return { digest, size: found.size };
     },
   };
 }
@@ -93,11 +102,18 @@ async function writeSynced(path: string, source: AsyncIterable<Uint8Array> | Ite
   return { digest: hash.digest('hex'), size };
 }
 
-async function exists(path: string, size: number): Promise<boolean> {
+/** @returns false when it is not there in this size, or not any more */
+async function touch(path: string, size: number): Promise<boolean> {
+  if ((await unlessMissing(stat(path)))?.size !== size) return false;
+  const now = new Date();
+  return (await unlessMissing(utimes(path, now, now).then(() => true))) ?? false;
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return (await stat(path)).size === size;
+    return await work;
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

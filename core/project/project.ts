@@ -25,8 +25,10 @@ export interface LastTry {
 export interface ProjectState {
   registration: ProjectRegistered | undefined;
   registeredAt: number;
-  /** When it was deleted, as long as its blobs may still be there; 0 otherwise. */
+  /** When it was deleted, as long as its blobs may still be there, also where the name is registered again; 0 otherwise. */
   deletedAt: number;
+  /** URLs of what was registered when it was deleted, as long as their mirrors may still be there. */
+  leftMirrors: readonly string[];
   /** When it was deleted last: the blobs of what was trained before are gone. Unix milliseconds; 0 for never. */
   forgottenAt: number;
   active: { pipelineId: string; plan: PipelinePlanned } | undefined;
@@ -39,7 +41,8 @@ export interface ProjectState {
 export type ProjectCommand =
   | { type: 'register'; registration: ProjectRegistered }
   | { type: 'delete' }
-  | { type: 'blobs-removed'; blobs: bigint; bytes: bigint }
+  /** @param deletedAt of the deletion whose blobs they were: there may have been another since */
+  | { type: 'blobs-removed'; deletedAt: number; blobs: bigint; bytes: bigint }
   /** Of a "no", or of a dry look; a "yes" comes with its pipeline. */
   | { type: 'decide'; decision: DecisionMade }
   | { type: 'start-pipeline'; pipelineId: string; plan: PipelinePlanned; decision: DecisionMade }
@@ -49,7 +52,7 @@ export type ProjectCommand =
 /** `forge.project.<name>` */
 export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
   name: 'project',
-  initialState: Object.freeze({ registration: undefined, registeredAt: 0, deletedAt: 0, forgottenAt: 0, active: undefined, pending: undefined, lastTry: undefined, decisions: [] }),
+  initialState: Object.freeze({ registration: undefined, registeredAt: 0, deletedAt: 0, leftMirrors: [], forgottenAt: 0, active: undefined, pending: undefined, lastTry: undefined, decisions: [] }),
 
   decide(command, state) {
     switch (command.type) {
@@ -62,7 +65,7 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
         if (state.active !== undefined) throw new ForgeError('wrong_state', `name: pipeline ${state.active.pipelineId} runs for this project; cancel it first, or wait for its end`, { field: 'name' });
         return [event('projectDeleted', {})];
       case 'blobs-removed':
-        return state.deletedAt === 0 ? [] : [event('projectBlobsRemoved', { blobs: command.blobs, bytes: command.bytes })];
+        return state.deletedAt === 0 || state.deletedAt !== command.deletedAt ? [] : [event('projectBlobsRemoved', { blobs: command.blobs, bytes: command.bytes })];
       case 'decide': {
         const last = state.decisions.at(-1)?.made;
         // What a waiting request was answered with is always said.
@@ -72,6 +75,8 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
       case 'start-pipeline':
         if (state.active?.pipelineId === command.pipelineId) return [];
         if (state.active !== undefined) throw new ForgeError('wrong_state', `pipeline ${state.active.pipelineId} runs for this project already`);
+        // A look that nobody asked for may have been under way when the project was deleted.
+        if (state.registration === undefined && command.plan.trigger !== 'request') throw new ForgeError('not_found', 'name: there is no such project any more', { field: 'name' });
         return [event('decisionMade', command.decision), event('pipelineStarted', { pipelineId: command.pipelineId, plan: command.plan })];
       case 'end-pipeline':
         if (state.active?.pipelineId !== command.pipelineId) return [];
@@ -87,11 +92,11 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
   evolve(state, { kind }, { time }) {
     switch (kind.case) {
       case 'projectRegistered':
-        return { ...state, registration: kind.value, registeredAt: time, deletedAt: 0 };
+        return { ...state, registration: kind.value, registeredAt: time };
       case 'projectDeleted':
-        return { ...state, registration: undefined, registeredAt: 0, deletedAt: time, forgottenAt: time, pending: undefined, lastTry: undefined };
+        return { ...state, registration: undefined, registeredAt: 0, deletedAt: time, leftMirrors: withUrl(state), forgottenAt: time, pending: undefined, lastTry: undefined };
       case 'projectBlobsRemoved':
-        return { ...state, deletedAt: 0 };
+        return { ...state, deletedAt: 0, leftMirrors: [] };
       case 'decisionMade':
         return { ...state, pending: state.active === undefined ? undefined : state.pending, decisions: [...state.decisions, { made: kind.value, at: time }].slice(-maxDecisions) };
       case 'pipelineStarted':
@@ -129,3 +134,8 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
     }
   },
 };
+
+function withUrl({ leftMirrors, registration }: ProjectState): readonly string[] {
+  const url = registration?.url ?? '';
+  return url === '' || leftMirrors.includes(url) ? leftMirrors : [...leftMirrors, url];
+}

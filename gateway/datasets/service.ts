@@ -1,22 +1,19 @@
-import { randomUUID } from 'node:crypto';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
-import { ForgeError, invalid, isForgeError } from '../../core/errors.ts';
-import { DatasetService, type CreateDatasetRequest, type GetDatasetResponseSchema } from '../../core/gen/aiforge/v1/dataset_pb.ts';
-import { JobStatus } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { TaskKind, TaskSpecSchema, type ExtractResult } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { ForgeError, invalid } from '../../core/errors.ts';
+import { DatasetService, type GetDatasetResponseSchema } from '../../core/gen/aiforge/v1/dataset_pb.ts';
+import { TaskKind, type ExtractResult } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { maxAttempts } from '../../core/training/defaults.ts';
-import { checkBaseModel, checkProjectName, checkRevision, jobIdAt, withSuffix } from '../../core/training/names.ts';
 import type { NewestMetrics } from '../feed/newest-metrics.ts';
 import type { Resolve } from '../jobs/resolve.ts';
 import { wireStatus } from '../jobs/wire-status.ts';
 import type { Implementation } from '../method.ts';
 import { pageOf } from '../page.ts';
 import { readTextFile } from '../read-text-file.ts';
+import { createDataset } from './create-dataset.ts';
 import { listSamples } from './samples.ts';
 
 interface Deps {
@@ -26,14 +23,12 @@ interface Deps {
   resolve: Resolve;
 }
 
-const maxTries = 20;
-
 /** Datasets are extract tasks: those made by themselves, and those that jobs and pipelines had made. */
 export function createDatasetService(deps: Deps): Implementation<typeof DatasetService> {
   const { ledger, blobs, metrics } = deps;
   const view = (task: Task): MessageInitShape<typeof GetDatasetResponseSchema> => viewDataset(task, metrics.get(task.id)?.fraction);
   return {
-    createDataset: (request) => createDataset(deps, request),
+    createDataset: (request, context) => createDataset(deps, request, context),
     async listDatasets(request) {
       const tasks: Task[] = [];
       for (const [, task] of ledger.all(taskAggregate)) if (task.status !== 'none' && task.kind === TaskKind.EXTRACT) tasks.push(task);
@@ -43,42 +38,16 @@ export function createDatasetService(deps: Deps): Implementation<typeof DatasetS
     getDataset: async ({ datasetId }) => view(await findDataset(ledger, datasetId)),
     async getDatasetReport({ datasetId }) {
       const { reportDigest } = resultOf(await findDataset(ledger, datasetId));
+      if (reportDigest === '') throw new ForgeError('not_found', `dataset_id: no report was made of ${datasetId}; make the dataset again`, { field: 'dataset_id' });
       return { datasetId, report: await readTextFile(blobs, reportDigest, 'report.md'), reportJson: await readTextFile(blobs, reportDigest, 'report.json') };
     },
     async listDatasetSamples(request) {
       const { datasetDigest, reportDigest } = resultOf(await findDataset(ledger, request.datasetId));
       const page = await listSamples(blobs, datasetDigest, request);
-      if (page.samples?.length === 0 && request.kind !== undefined) checkKind(request.kind, await readTextFile(blobs, reportDigest, 'report.json'));
+      if (page.samples?.length === 0 && request.kind !== undefined && reportDigest !== '') checkKind(request.kind, await readTextFile(blobs, reportDigest, 'report.json'));
       return page;
     },
   };
-}
-
-/** Queues an extraction. Nothing is created when anything is wrong. */
-async function createDataset({ ledger, resolve }: Deps, request: CreateDatasetRequest) {
-  const { projectName, projectPath } = request;
-  if (projectName === undefined && projectPath === undefined) throw invalid('project_path', 'give project_path (a folder under the project roots) or project_name');
-  if (projectName !== undefined && projectPath !== undefined) throw invalid('project_path', 'give either project_path or project_name, not both');
-  if (projectPath === '') throw invalid('project_path', 'must not be empty');
-  const name = projectName === undefined ? '' : checkProjectName(projectName);
-  if ((request.seed ?? 0n) > 0xffff_ffffn) throw invalid('seed', 'must be from 0 to 4294967295');
-  const baseModel = request.baseModel === undefined ? '' : checkBaseModel(request.baseModel);
-  const revision = checkRevision(request.revision ?? '');
-  const source = await resolve({ projectName: name, projectPath: projectPath ?? '', ref: request.ref ?? '' });
-  const spec = create(TaskSpecSchema, { kind: { case: 'extract', value: { ...source, seed: request.seed ?? 0n, recipe: request.recipe, baseModel, revision } } });
-  const time = Date.now();
-  let id = jobIdAt(time, 'dataset');
-  for (let tries = 0; tries < maxTries; tries++) {
-    try {
-      const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: TaskKind.EXTRACT, project: name, spec, after: '', maxAttempts }, { commandId: randomUUID(), actor: 'client', time });
-      await ledger.waitFor(version);
-      return { datasetId: id, status: JobStatus.QUEUED, message: `Dataset queued, of commit ${source.commit}` };
-    } catch (error) {
-      if (!isForgeError(error, 'already_exists')) throw error;
-      id = withSuffix(jobIdAt(time, 'dataset'));
-    }
-  }
-  throw new ForgeError('version_conflict', 'no free dataset id could be had: try again');
 }
 
 async function findDataset(ledger: Ledger, id: string): Promise<Task> {

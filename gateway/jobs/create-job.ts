@@ -11,6 +11,8 @@ import { jobIdAt, withSuffix } from '../../core/training/names.ts';
 const maxTries = 20;
 
 export interface NewJob {
+  /** `TRAIN` by default; `EXTRACT` makes a dataset, whose id says so. */
+  kind?: TaskKind;
   project: string;
   spec: TaskSpec;
   /** The extract task that it waits for; by default its own, `<job_id>.extract`. */
@@ -25,17 +27,18 @@ export interface JobKey {
 }
 
 /**
- * Queues a fine-tuning job under a free id, once for its key.
+ * Queues a fine-tuning job, or a dataset, under a free id, once for its key.
  * @returns its id
  * @throws ForgeError idempotency_conflict, version_conflict
  */
 export async function createJob({ ledger, now = Date.now }: { ledger: Ledger; now?: () => number }, job: NewJob, key: JobKey | undefined): Promise<string> {
   const time = now();
-  let jobId = jobIdAt(time);
+  const idAtTime = jobIdAt(time, job.kind === TaskKind.EXTRACT ? 'dataset' : 'job');
+  let jobId = idAtTime;
   if (key !== undefined) jobId = await reserve(ledger, key, jobId, time);
   for (let tries = 0; tries < maxTries; tries++) {
     if (await queue(ledger, jobId, job, { commandId: key?.sha256 ?? randomUUID(), actor: job.actor, time, idempotencySha256: key?.sha256 ?? '' })) return jobId;
-    const next = withSuffix(jobIdAt(time));
+    const next = withSuffix(idAtTime);
     if (key === undefined) {
       jobId = next;
     } else {
@@ -55,9 +58,9 @@ export async function reserve(ledger: Ledger, { sha256, bodySha256 }: JobKey, jo
 }
 
 /** @returns false when the id is another job's */
-async function queue(ledger: Ledger, jobId: string, { project, spec, after }: NewJob, meta: CommandMeta & { idempotencySha256: string }): Promise<boolean> {
+async function queue(ledger: Ledger, jobId: string, { kind = TaskKind.TRAIN, project, spec, after }: NewJob, meta: CommandMeta & { idempotencySha256: string }): Promise<boolean> {
   try {
-    const command = { type: 'queue', kind: TaskKind.TRAIN, project, spec, after: after ?? `${jobId}.extract`, maxAttempts } as const;
+    const command = { type: 'queue', kind, project, spec, after: after ?? `${jobId}.extract`, maxAttempts } as const;
     const { version } = await ledger.execute(taskAggregate, jobId, command, meta);
     // Who asks for its status next must find it.
     await ledger.waitFor(version);

@@ -6,6 +6,8 @@ export interface ResolvedSource {
   repository: string;
   url: string;
   commit: string;
+  /** The project that it belongs to: the one that was named, else the path's; empty for none. */
+  project: string;
 }
 
 export type Resolve = (project: { projectName: string; projectPath: string; ref: string }) => Promise<ResolvedSource>;
@@ -14,6 +16,6 @@ export type Resolve = (project: { projectName: string; projectPath: string; ref:
 export function createResolve(guardian: GuardianClient): Resolve {
   return async (project) => {
     const { response } = await guardian.call({ name: 'Resolve', input: ResolveRequestSchema, output: ResolveResponseSchema }, project, {});
-    return { repository: response.repository, url: response.url, commit: response.commit };
+    return { repository: response.repository, url: response.url, commit: response.commit, project: response.projectName };
   };
 }

@@ -1,12 +1,8 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { ForgeError } from '../../core/errors.ts';
 import { ProjectService } from '../../core/gen/aiforge/v1/project_pb.ts';
-import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { projectAggregate } from '../../core/project/project.ts';
 import { viewProject } from '../../core/project/view.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import { taskAggregate } from '../../core/task/task.ts';
 import type { Forward } from '../forward.ts';
 import type { InferenceBackend } from '../inference/backend.ts';
 import type { Implementation } from '../method.ts';
@@ -17,14 +13,12 @@ interface Deps {
   ledger: Ledger;
   backend: InferenceBackend;
   forward: Forward;
-  jobsDir: string;
 }
 
 /** Registering and deleting is the guardian's, which has the repositories; the rest is read from the fold. */
 export function createProjectService(deps: Deps): Implementation<typeof ProjectService> {
-  const { ledger, forward, jobsDir } = deps;
+  const { ledger, forward } = deps;
   const { method } = ProjectService;
-  const remove = forward(method.deleteProject);
   return {
     createProject: forward(method.createProject),
     async listProjects(request) {
@@ -38,14 +32,7 @@ export function createProjectService(deps: Deps): Implementation<typeof ProjectS
       if (project === undefined) throw new ForgeError('not_found', `name: there is no project "${name.slice(0, 100)}"`, { field: 'name' });
       return { project };
     },
-    async deleteProject(request, context) {
-      const answer = await remove(request, context);
-      // What people look at of its jobs are copies of blobs: they go too.
-      for (const [id, task] of ledger.all(taskAggregate)) {
-        if (task.status !== 'none' && task.project === request.name && task.kind === TaskKind.TRAIN) await rm(join(jobsDir, id), { recursive: true, force: true });
-      }
-      return answer;
-    },
+    deleteProject: forward(method.deleteProject),
     rollbackModel: ({ name }, context) => rollbackModel(deps, name, context.signal),
   };
 }

@@ -43,8 +43,11 @@ function treesOf({ body }: ReportRequest): string[] {
 
 function treesOfResult(result: TaskResult | undefined): string[] {
   switch (result?.kind.case) {
-    case 'extract':
-      return [result.kind.value.datasetDigest];
+    case 'extract': {
+      const { datasetDigest, reportDigest } = result.kind.value;
+      // Workers of an earlier version make no report.
+      return reportDigest === '' ? [datasetDigest] : [datasetDigest, reportDigest];
+    }
     case 'train':
       return [result.kind.value.adapterDigest];
     case 'evaluate':

@@ -7,21 +7,20 @@ import { isTerminal } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { LookDeps } from '../retrain/look.ts';
 import type { Answer } from '../retrain/retrain.ts';
+import { removeMirrors } from './remove-mirrors.ts';
 
 /**
- * `DELETE /v1/projects/{name}`: forgets the project. Its blobs are removed afterwards, by whoever finds it deleted.
+ * `DELETE /v1/projects/{name}`: forgets the project. Its blobs are removed afterwards, by the sweeper.
  * @throws ForgeError not_found, wrong_state while something of it is under way
  */
 export async function deleteProject({ ledger, mirrors }: Pick<LookDeps, 'ledger' | 'mirrors'>, name: string, signal: AbortSignal): Promise<Answer<MessageInitShape<typeof DeleteProjectResponseSchema>>> {
   await ledger.catchUp(signal);
-  const url = ledger.head(projectAggregate, name).state.registration?.url;
-  if (url === undefined) throw new ForgeError('not_found', `name: there is no project "${name.slice(0, 100)}"`, { field: 'name' });
+  if (ledger.head(projectAggregate, name).state.registration === undefined) throw new ForgeError('not_found', `name: there is no project "${name.slice(0, 100)}"`, { field: 'name' });
   for (const [id, task] of ledger.all(taskAggregate)) {
     if (task.status !== 'none' && task.project === name && !isTerminal(task)) throw new ForgeError('wrong_state', `name: ${id} of this project is ${task.status}; cancel it first, or wait for its end`, { field: 'name' });
   }
   const { version } = await ledger.execute(projectAggregate, name, { type: 'delete' }, { commandId: randomUUID(), actor: 'guardian', time: Date.now() });
-  // The mirror goes with the last project that is made of it; one that is needed again is fetched again.
-  const shared = [...ledger.all(projectAggregate)].some(([other, { registration }]) => other !== name && registration?.url === url);
-  if (url !== '' && !shared) await mirrors.remove(url);
+  // The sweeper would as well, and does where this process ends here; who is answered may look at once.
+  await removeMirrors(name, { ledger, mirrors });
   return { response: { name, deleted: true, message: 'The project and its datasets, checkpoints, adapters and exports are removed; models that were deployed go on being served by the inference backend' }, sequence: version };
 }

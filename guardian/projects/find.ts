@@ -33,13 +33,23 @@ export async function findProject(request: { projectName?: string | undefined; p
   }
   if (projectPath === '') throw invalid('project_path', 'must not be empty: leave it out for the first project root');
   const source = await localRepository({ projectName: '', projectPath: projectPath ?? '.' }, settings);
-  for (const [name, { registration }] of ledger.all(projectAggregate)) if (registration?.repository === source.repository) return registeredAs(ledger, name)!;
-  const name = projectTrainedOn(ledger, source.repository) ?? nameOfFolder(source.repository);
+  const name = projectOf(ledger, source.repository);
+  return registeredAs(ledger, name) ?? { name, ...source, registration: undefined };
+}
+
+/**
+ * Name of the project that a local repository belongs to: the one that is registered for it, else the one that was
+ * trained on it, else the folder's name.
+ * @throws ForgeError invalid_argument where that is another repository's
+ */
+export function projectOf(ledger: Ledger, repository: string): string {
+  for (const [name, { registration }] of ledger.all(projectAggregate)) if (registration?.repository === repository) return name;
+  const name = projectTrainedOn(ledger, repository) ?? nameOfFolder(repository);
   const other = ledger.head(projectAggregate, name).state.registration;
-  if (other !== undefined) throw invalid('project_path', `a project called "${name}" is registered for ${other.repository || other.url}; register ${source.repository} under another name (POST /v1/projects)`);
-  const foreign = otherRepositoryOf(ledger, name, source.repository);
-  if (foreign !== undefined) throw invalid('project_path', `models called "${name}" were trained on ${foreign}; register ${source.repository} under a name of its own, or under this one if it has moved (POST /v1/projects)`);
-  return { name, ...source, registration: undefined };
+  if (other !== undefined) throw invalid('project_path', `a project called "${name}" is registered for ${other.repository || other.url}; register ${repository} under another name (POST /v1/projects)`);
+  const foreign = otherRepositoryOf(ledger, name, repository);
+  if (foreign !== undefined) throw invalid('project_path', `models called "${name}" were trained on ${foreign}; register ${repository} under a name of its own, or under this one if it has moved (POST /v1/projects)`);
+  return name;
 }
 
 export function registeredAs(ledger: Ledger, name: string): FoundProject | undefined {

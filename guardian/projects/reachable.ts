@@ -1,38 +1,38 @@
-import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { isDigest, type BlobStore } from '../../core/blobs/blob-store.ts';
 import { readTree } from '../../core/blobs/tree.ts';
 import { isForgeError } from '../../core/errors.ts';
 import type { TaskResult } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { isReadable, type EventStore } from '../../core/store/event-store.ts';
-import { taskAggregate } from '../../core/task/task.ts';
 import type { Task } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
 
-/** Digests of all trees and blobs that a task's events name, older checkpoints among them. */
-export async function digestsOf(task: Task, store: EventStore): Promise<Set<string>> {
-  const digests = new Set<string>();
-  if (task.spec.kind.case === 'train' && task.spec.kind.value.source.case === 'datasetDigest') digests.add(task.spec.kind.value.source.value);
-  if (task.status === 'completed') for (const digest of ofResult(task.result)) digests.add(digest);
-  if (task.checkpoint !== undefined) {
-    for await (const stored of store.readAggregate(taskAggregate.name, task.id, 0)) {
-      if (!isReadable(stored)) continue;
-      for (const { kind } of stored.envelope.events) if (kind.case === 'checkpointSaved') digests.add(kind.value.digest);
-    }
+/** Digests of all trees and blobs that a task goes on from or has made. Nothing ever goes on from an older checkpoint. */
+export function digestsOf(task: Task): string[] {
+  const digests = [task.checkpoint?.digest ?? ''];
+  if (task.spec.kind.case === 'train' && task.spec.kind.value.source.case === 'datasetDigest') digests.push(task.spec.kind.value.source.value);
+  if (task.status === 'completed') digests.push(...ofResult(task.result));
+  return digests.filter(isDigest);
+}
+
+/** Digests of all checkpoints that a task ever saved. */
+export async function checkpointsOf(task: Task, store: EventStore): Promise<string[]> {
+  const digests: string[] = [];
+  if (task.checkpoint === undefined) return digests;
+  for await (const stored of store.readAggregate(taskAggregate.name, task.id, 0)) {
+    if (!isReadable(stored)) continue;
+    for (const { kind } of stored.envelope.events) if (kind.case === 'checkpointSaved') digests.push(kind.value.digest);
   }
-  digests.delete('');
   return digests;
 }
 
-/** Adds the files of those that are trees. */
-export async function withFiles(digests: ReadonlySet<string>, blobs: BlobStore): Promise<Set<string>> {
-  const all = new Set(digests);
-  for (const digest of digests) {
-    try {
-      for (const file of (await readTree(blobs, digest)).files) all.add(file.digest);
-    } catch (error) {
-      // A single blob, or one that is gone.
-      if (!isForgeError(error)) throw error;
-    }
+/** Digests of a tree's files; none for a single blob, or one that is gone. */
+export async function filesOf(digest: string, blobs: BlobStore): Promise<string[]> {
+  try {
+    return (await readTree(blobs, digest)).files.map((file) => file.digest);
+  } catch (error) {
+    if (!isForgeError(error)) throw error;
+    return [];
   }
-  return all;
 }
 
 function ofResult({ kind }: TaskResult): string[] {

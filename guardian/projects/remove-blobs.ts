@@ -1,43 +1,83 @@
-import { randomUUID } from 'node:crypto';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
-import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
-import { projectAggregate } from '../../core/project/project.ts';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
+import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
+import { isGateDue, isOver } from '../../core/pipeline/state.ts';
+import { isForgotten } from '../../core/project/forgotten.ts';
 import type { EventStore } from '../../core/store/event-store.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import { isTerminal } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { digestsOf, withFiles } from './reachable.ts';
+import { checkpointsOf, digestsOf, filesOf } from './reachable.ts';
 
-/**
- * Removes the blobs that only a deleted project's tasks and pipelines name, and records it. While another project's task
- * runs nothing is removed: it may be about to name a blob that is stored already.
- * @returns false when it has to wait for that
- */
-export async function removeBlobs(project: string, deps: { ledger: Ledger; store: EventStore; blobs: BlobStore }): Promise<boolean> {
-  const { ledger, store, blobs } = deps;
-  await ledger.catchUp();
+/** What the clocks of the hosts that store blobs may differ by. */
+const skewMs = 2_000;
+
+/** Digests of the trees and blobs that a deleted project's ended tasks and pipelines name, older checkpoints among them. */
+export async function ownDigests(project: string, { ledger, store }: { ledger: Ledger; store: EventStore }): Promise<Set<string>> {
   const own = new Set<string>();
-  const others = new Set<string>();
   for (const [, task] of ledger.all(taskAggregate)) {
-    if (task.status === 'none') continue;
-    if (task.project !== project && !isTerminal(task) && task.status !== 'paused') return false;
-    for (const digest of await digestsOf(task, store)) (task.project === project ? own : others).add(digest);
+    if (task.status === 'none' || task.project !== project || !isForgotten(ledger, task)) continue;
+    for (const digest of [...digestsOf(task), ...(await checkpointsOf(task, store))]) own.add(digest);
   }
   for (const [, pipeline] of ledger.all(pipelineAggregate)) {
-    if (pipeline.status !== 'none' && pipeline.gate !== undefined) (pipeline.plan.project === project ? own : others).add(pipeline.gate.reportDigest);
+    if (pipeline.status !== 'none' && pipeline.plan.project === project && pipeline.gate !== undefined && isForgotten(ledger, pipeline)) own.add(pipeline.gate.reportDigest);
   }
-  for (const [, base] of ledger.all(baseModelAggregate)) if (base.status === 'pinned') others.add(base.treeDigest);
-  const kept = await withFiles(others, blobs);
-  let count = 0n;
-  let bytes = 0n;
-  for (const digest of await withFiles(own, blobs)) {
-    const blob = kept.has(digest) ? undefined : await blobs.stat(digest);
-    if (blob === undefined) continue;
-    await blobs.remove(digest);
-    count += 1n;
-    bytes += BigInt(blob.size);
+  return own;
+}
+
+/**
+ * Removes those of the trees and blobs, with their files, that nothing else names. What was stored since an attempt that
+ * runs now has started may be about to be named by it, and stays for now.
+ * @param own what is done with is taken out of it: what is left is for another round
+ */
+export async function removeBlobs(own: Set<string>, { ledger, blobs }: { ledger: Ledger; blobs: BlobStore }): Promise<{ blobs: number; bytes: number }> {
+  const start = Date.now();
+  await ledger.catchUp();
+  const since = Math.min(start, oldestWriter(ledger)) - skewMs;
+  const kept = await keptDigests(ledger, blobs);
+  const removed = { blobs: 0, bytes: 0 };
+
+  /** @returns whether it is done with */
+  async function remove(digest: string): Promise<boolean> {
+    if (kept.has(digest)) return true;
+    const outcome = await blobs.removeUntouched(digest, since);
+    if (outcome === 'spared') return false;
+    if (outcome !== undefined) removed.blobs += 1;
+    removed.bytes += outcome?.size ?? 0;
+    return true;
   }
-  await ledger.execute(projectAggregate, project, { type: 'blobs-removed', blobs: count, bytes }, { commandId: randomUUID(), actor: 'guardian', time: Date.now() });
-  return true;
+  for (const digest of own) {
+    let done = true;
+    // A tree goes after its files: whoever goes on after a crash finds by it which they are.
+    for (const file of await filesOf(digest, blobs)) done = (await remove(file)) && done;
+    if (done && (await remove(digest))) own.delete(digest);
+  }
+  return removed;
+}
+
+/** When the oldest of those began that store blobs before they name them. Unix milliseconds; Infinity for nobody. */
+function oldestWriter(ledger: Ledger): number {
+  let oldest = Infinity;
+  for (const [, task] of ledger.all(taskAggregate)) if (task.status === 'running') oldest = Math.min(oldest, task.startedAt);
+  for (const [, pipeline] of ledger.all(pipelineAggregate)) {
+    if (pipeline.status !== 'none' && !isOver(pipeline) && isGateDue(pipeline)) oldest = Math.min(oldest, pipeline.updatedAt);
+  }
+  return oldest;
+}
+
+/** All that is named by what was not forgotten with its project, with the files of trees. */
+async function keptDigests(ledger: Ledger, blobs: BlobStore): Promise<Set<string>> {
+  const kept = new Set<string>();
+  for (const [, task] of ledger.all(taskAggregate)) {
+    if (task.status !== 'none' && !isForgotten(ledger, task)) for (const digest of digestsOf(task)) kept.add(digest);
+  }
+  for (const [, pipeline] of ledger.all(pipelineAggregate)) {
+    if (pipeline.status === 'none' || isForgotten(ledger, pipeline)) continue;
+    if (pipeline.gate !== undefined) kept.add(pipeline.gate.reportDigest);
+    // It may have been planned before its project was deleted: the model to compare with is needed all the same.
+    const reference = isOver(pipeline) ? undefined : ledger.head(taskAggregate, pipeline.plan.referenceJobId).state;
+    if (reference !== undefined && reference.status !== 'none') for (const digest of digestsOf(reference)) kept.add(digest);
+  }
+  for (const [, base] of ledger.all(baseModelAggregate)) if (base.status === 'pinned') kept.add(base.treeDigest);
+  for (const digest of [...kept]) for (const file of await filesOf(digest, blobs)) kept.add(file);
+  return kept;
 }

@@ -25,6 +25,33 @@ t.test('a blob is its bytes, whole or not at all', async (t) => {
   await t.rejects(store.materialize(blob.digest, join(root, 'altered')), { code: 'internal', message: /altered/ });
 });
 
+t.test('a blob that was stored lately is not removed', async (t) => {
+  const root = await makeFolder(t);
+  const store = createFileBlobStore(root);
+  const bytes = Buffer.from('some bytes');
+  const blob = await store.put([bytes]);
+  const path = join(root, 'sha256', blob.digest.slice(0, 2), blob.digest);
+  const hourAgo = Date.now() - 3_600_000;
+  const age = () => utimes(path, new Date(hourAgo - 1_000), new Date(hourAgo - 1_000));
+  t.equal(await store.removeUntouched(blob.digest, hourAgo), 'spared');
+  await age();
+  await store.put([bytes]);
+  t.equal(await store.removeUntouched(blob.digest, hourAgo), 'spared', 'storing what is there touches it');
+  await age();
+  t.strictSame(await store.removeUntouched(blob.digest, hourAgo), blob);
+  t.equal(await store.stat(blob.digest), undefined);
+  t.equal(await store.removeUntouched(blob.digest, hourAgo), undefined, 'it is gone');
+
+  // Whoever stores it while it is removed has it afterwards, whichever comes first.
+  for (let n = 0; n < 50; n++) {
+    await store.put([bytes]);
+    await age();
+    await Promise.all([store.removeUntouched(blob.digest, hourAgo), store.put([bytes])]);
+    if ((await store.stat(blob.digest)) === undefined) t.fail('stored, and not there');
+  }
+  t.strictSame(await readdir(join(root, 'tmp')), []);
+});
+
 t.test('a tree is a folder, and names nothing outside itself', async (t) => {
   const store = createFileBlobStore(await makeFolder(t));
   const folder = await makeFolder(t);

@@ -8,7 +8,7 @@ import { event } from '../../core/task/events.ts';
 const { initialState, decide, admit } = projectAggregate;
 const settings: MessageInitShape<typeof ProjectRegisteredSchema> = { repository: '/repository', ref: 'main', watch: true, policy: { filesChanged: 20 } };
 const registration = create(ProjectRegisteredSchema, settings);
-const plan = create(PipelinePlannedSchema, { project: 'p', source: { repository: '/repository', commit: 'c1' } });
+const plan = create(PipelinePlannedSchema, { project: 'p', trigger: 'request', source: { repository: '/repository', commit: 'c1' } });
 const figures: MessageInitShape<typeof ChangeMetricsSchema> = { filesChanged: 5n, commitsSinceLastTrain: 2n, headCommit: 'c1', ageHours: 3 };
 const no = (changes: { metrics?: typeof figures; reason?: string; trigger?: string } = {}) =>
   create(DecisionMadeSchema, { retrain: false, reason: 'nothing to do: 5 files changed (threshold: 20)', trigger: 'watch', ...changes, metrics: create(ChangeMetricsSchema, { ...figures, ...changes.metrics } as typeof figures) });
@@ -19,6 +19,7 @@ const register: ProjectCommand = { type: 'register', registration };
 const start: ProjectCommand = { type: 'start-pipeline', pipelineId: 'agent_1', plan, decision: yes };
 const end: ProjectCommand = { type: 'end-pipeline', pipelineId: 'agent_1', status: 'failed' };
 const pend: ProjectCommand = { type: 'pend', pending: pending('request') };
+const removed = (deletedAt: number): ProjectCommand => ({ type: 'blobs-removed', deletedAt, blobs: 1n, bytes: 1n });
 const look = (decision = no()): ProjectCommand => ({ type: 'decide', decision });
 
 /** Decides, admits and folds. */
@@ -52,16 +53,24 @@ t.test('a project is deleted when no pipeline runs', async (t) => {
   const deleted = after(register, start, pend, end, { type: 'delete' });
   t.match(deleted, { registration: undefined, registeredAt: 0, deletedAt: 5, pending: undefined, lastTry: undefined }, 'what was tried and what waits go with it');
   t.throws(() => decide({ type: 'delete' }, deleted), { code: 'not_found' });
-  t.strictSame(events(after(register), { type: 'blobs-removed', blobs: 1n, bytes: 1n }), [], 'blobs of a project that is there are not removed');
-  t.strictSame(events(deleted, { type: 'blobs-removed', blobs: 1n, bytes: 1n }), ['projectBlobsRemoved']);
-  t.equal(run(deleted, { type: 'blobs-removed', blobs: 1n, bytes: 1n }).state.deletedAt, 0);
+  t.strictSame(events(after(register), removed(0)), [], 'blobs of a project that was never deleted are not removed');
+  t.strictSame(events(deleted, removed(5)), ['projectBlobsRemoved']);
+  t.equal(run(deleted, removed(5)).state.deletedAt, 0);
 });
 
 t.test('a deleted name can be registered anew, with other settings', async (t) => {
   const other = create(ProjectRegisteredSchema, { url: 'https://example.org/r' });
   const again = after(register, look(), start, end, { type: 'delete' }, { type: 'register', registration: other });
-  t.match(again, { registration: other, registeredAt: 6, deletedAt: 0, active: undefined, lastTry: undefined });
-  t.strictSame(events(again, { type: 'blobs-removed', blobs: 1n, bytes: 1n }), [], 'a sweep that was under way says nothing of it');
+  t.match(again, { registration: other, registeredAt: 6, deletedAt: 5, forgottenAt: 5, active: undefined, lastTry: undefined }, 'what was deleted still has to be removed');
+  t.strictSame(events(again, removed(5)), ['projectBlobsRemoved']);
+  t.match(run(again, removed(5)).state, { registration: other, deletedAt: 0, forgottenAt: 5 });
+  t.strictSame(again.leftMirrors, [], 'a local repository has no mirror');
+  const twice = run(again, { type: 'delete' }, 7).state;
+  t.strictSame(twice.leftMirrors, ['https://example.org/r']);
+  t.strictSame(run(twice, register, 8).state.leftMirrors, ['https://example.org/r']);
+  t.strictSame(run(twice, removed(7), 8).state.leftMirrors, []);
+  t.strictSame(events(twice, removed(5)), [], 'a sweep for the first deletion says nothing of the second');
+  t.strictSame(events(twice, removed(7)), ['projectBlobsRemoved']);
 });
 
 t.test('a "no" is recorded when its figures changed', async (t) => {
@@ -86,7 +95,12 @@ t.test('only the last decisions are kept in memory', async (t) => {
 
 t.test('a project has one pipeline at a time', async (t) => {
   t.strictSame(events(after(register), start), ['decisionMade', 'pipelineStarted']);
-  t.strictSame(events(initialState, start), ['decisionMade', 'pipelineStarted'], 'also where nothing is registered');
+  t.strictSame(events(initialState, start), ['decisionMade', 'pipelineStarted'], 'on request also where nothing is registered');
+  for (const trigger of ['watch', 'webhook']) {
+    const unasked: ProjectCommand = { ...start, plan: { ...plan, trigger } };
+    t.strictSame(events(after(register), unasked), ['decisionMade', 'pipelineStarted'], trigger);
+    for (const state of [initialState, after(register, { type: 'delete' })]) t.throws(() => decide(unasked, state), { code: 'not_found', field: 'name' }, `${trigger}: of a look that was under way when the project was deleted`);
+  }
   const active = after(register, start);
   t.match(active, { active: { pipelineId: 'agent_1', plan }, decisions: [{ made: yes }] });
   t.strictSame(events(active, start), [], 'the same again is a repeat');

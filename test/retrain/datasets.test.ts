@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import t from 'tap';
 import { DatasetService, ListDatasetSamplesResponseSchema } from '../../core/gen/aiforge/v1/dataset_pb.ts';
 import { JobStatus } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { commitFiles, git } from '../support/repository.ts';
+import { commitFiles, git, makeRepository } from '../support/repository.ts';
 import { retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
 
 t.setTimeout(90_000);
@@ -36,7 +37,7 @@ t.test('made, told, read in pages', async (t) => {
   t.match(id, /^dataset_\d{8}_\d{6}$/);
   await hold.reached;
   const early = await scene.get(`/v1/datasets/${id}`);
-  t.match(early.body, { dataset_id: id, status: /^(preparing|training)$/, progress: 0, project_name: '', commit, created_at: /Z$/ });
+  t.match(early.body, { dataset_id: id, status: /^(preparing|training)$/, progress: 0, project_name: scene.project, commit, created_at: /Z$/ });
   for (const name of ['digest', 'train_examples', 'error']) t.notOk(name in early.body, `no ${name} yet`);
   for (const part of ['report', 'samples']) t.match(await scene.get(`/v1/datasets/${id}/${part}`), { status: 400, body: { detail: new RegExp(`^dataset_id: ${id} is running: it must be completed first$`) } }, part);
   hold.release();
@@ -110,6 +111,39 @@ t.test('made, told, read in pages', async (t) => {
       [() => client.createDataset({}), Code.InvalidArgument, /^project_path: /],
     ] as const) t.match(ConnectError.from(await call().then(() => new Error('no error'), (e: unknown) => e)), { code, rawMessage });
   });
+});
+
+t.test('whose it is, and once for an Idempotency-Key', async (t) => {
+  const scene = await retrainScene(t);
+  const post = (body: Json, key?: string) => scene.post('/v1/datasets', body, key === undefined ? {} : { 'idempotency-key': key });
+  const projectOf = async (body: Json): Promise<unknown> => (await scene.get(`/v1/datasets/${(await post(body)).body['dataset_id'] as string}`)).body['project_name'];
+  t.equal(await projectOf({ project_path: scene.project }), scene.project, 'the folder’s name where nothing is registered');
+  await scene.post('/v1/projects', { name: 'shop', path: scene.project, watch: false });
+  t.equal(await projectOf({ project_path: scene.project }), 'shop', 'the project that is registered for the path');
+  t.equal(await projectOf({ project_path: scene.repository }), 'shop');
+  t.equal(await projectOf({ project_name: 'shop' }), 'shop');
+  t.equal(await projectOf({ project_name: scene.project }), scene.project, 'the one that is named');
+  const hold = scene.hold('train');
+  const job = (await scene.post('/v1/fine-tune', { project_name: 'mine', project_path: scene.project })).body['job_id'] as string;
+  await hold.reached;
+  const ofJob = ((await scene.get('/v1/datasets?project_name=mine')).body['datasets'] as Json[])[0]!;
+  t.match(ofJob, { dataset_id: `${job}.extract` }, 'a job’s dataset is the job’s project’s');
+  hold.release();
+  t.strictSame(((await scene.get('/v1/datasets?project_name=')).body['datasets'] as Json[]), [], 'nobody’s: none');
+  await makeRepository(t, { 'a.py': 'A = 1\n' }, join(scene.repository, '..', 'nested', 'shop'));
+  t.match(await post({ project_path: 'nested/shop' }), { status: 400, body: { detail: /^project_path: a project called "shop" is registered for / } }, 'not another project’s by its name');
+
+  const body = { project_path: scene.project, seed: 3 };
+  const answers = await Promise.all(Array.from({ length: 10 }, () => post(body, 'one')));
+  t.strictSame(answers.map((answer) => answer.body), Array(10).fill(answers[0]!.body), 'ten at once are one');
+  t.match(answers[0], { status: 200, body: { dataset_id: /^dataset_/, status: 'queued', message: /^Dataset queued, of commit [0-9a-f]{40}$/ } });
+  await commitFiles(scene.repository, { 'later.py': 'LATER = 1\n' });
+  await scene.restart();
+  t.strictSame((await post(body, 'one')).body, answers[0]!.body, 'the same after a restart, and of the first commit');
+  t.match(await post({ ...body, seed: 4 }, 'one'), { status: 409, body: { detail: /^Idempotency-Key: it was used for dataset_\d{8}_\d{6}\w* with a different body/ } });
+  t.not((await post(body, 'two')).body['dataset_id'], answers[0]!.body['dataset_id'], 'another key is another dataset');
+  t.match(await scene.post('/v1/fine-tune', { project_name: 'shop' }, { 'idempotency-key': 'three' }), { status: 200 });
+  t.match(await post({ project_name: 'shop' }, 'three'), { status: 409 }, 'a key that stands for a job makes no dataset, whatever the body');
 });
 
 t.test('what is wrong, and what is too little', async (t) => {

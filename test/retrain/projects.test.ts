@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
@@ -7,6 +7,7 @@ import { dataPaths } from '../../core/config.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { readHistory } from '../support/check-stream.ts';
+import { sha256Hex } from '../../core/store/envelope.ts';
 import { commitFiles, git, makeRepository } from '../support/repository.ts';
 import { pythonFiles, retrainScene, type RetrainScene } from '../support/retrain-scene.ts';
 
@@ -134,4 +135,39 @@ t.test('deleted with its blobs, and only with those', async (t) => {
   const kept = ((await scene.get('/v1/datasets?project_name=kept')).body['datasets'] as { dataset_id: string }[])[0]!.dataset_id;
   t.match(await scene.get(`/v1/datasets/${kept}/samples?page_size=1`), { status: 200, body: { samples: [{ kind: String }] } }, 'and can be read');
   t.match(await scene.post('/v1/projects', { name: 'gone', path: 'other', watch: false }), { status: 200 }, 'the name is free');
+});
+
+t.test('deleted, and used anew under the same name at once', async (t) => {
+  const scene = await retrainScene(t);
+  await makeRepository(t, pythonFiles('parts', 12, 1), join(scene.repository, '..', 'app'));
+  const settings = { name: 'app', path: 'app', watch: false };
+  // A trained adapter is a file with the id of its job.
+  const adapter = async (job: string) => (await scene.blobs.stat(sha256Hex(job))) !== undefined;
+  const train = async (project: string): Promise<string> => (await scene.post('/v1/fine-tune', { project_name: project })).body['job_id'] as string;
+  await scene.post('/v1/projects', settings);
+  const old = await train('app');
+  t.match((await scene.follow(old)).messages.at(-1), { status: 'completed' });
+  t.ok(await adapter(old));
+  const { jobs } = dataPaths(scene.config.dataDir);
+  const makeFolderOf = (job: string) => mkdir(join(jobs, job, 'export'), { recursive: true });
+  for (const job of [old, 'job_of_nobody']) await makeFolderOf(job);
+
+  const hold = scene.hold('train');
+  const others = await train(scene.project);
+  await hold.reached;
+  t.match(await remove(scene, 'app'), { status: 200 });
+  const next = await train('app');
+  await makeFolderOf(next);
+  await scene.until(async () => !(await readdir(jobs)).includes(old));
+  t.match(await scene.post('/v1/projects', { ...settings, auto_deploy: true }), { status: 200 });
+  hold.release();
+  for (const job of [others, next]) t.match((await scene.follow(job)).messages.at(-1), { status: 'completed' });
+  await scene.until(async () => !(await adapter(old)));
+  for (const job of [others, next]) t.ok(await adapter(job), job);
+  // A gateway that was away, or ended in the middle of it, makes up for it.
+  await makeFolderOf(old);
+  await scene.restart();
+  await scene.until(async () => !(await readdir(jobs)).includes(old));
+  t.strictSame((await readdir(jobs)).sort(), [next, 'job_of_nobody'].sort());
+  t.match(await scene.get(`/v1/datasets/${next}.extract/samples?page_size=1`), { status: 200, body: { samples: [{ kind: String }] } }, 'also what it has in common with the old one');
 });
