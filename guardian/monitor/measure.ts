@@ -32,7 +32,7 @@ const maxNameLength = 1_024;
 
 /**
  * What changed between the commit that was trained on and `head`, counted by git. A project that was never trained is
- * compared with nothing: each file is new. What can't be known, since the trained commit is missing, stays 0.
+ * compared with nothing: each file is new. What can't be known, since the trained commit is missing, is absent.
  * @throws ForgeError unavailable (git is missing or too slow), wrong_state (an object is missing); the signal's reason
  */
 export async function measureChanges(options: MeasureOptions): Promise<ChangeMetrics> {
@@ -62,6 +62,7 @@ async function measure({ repository, base, head, policy, trainedAt, now, timeout
   const isCritical = compileGlobs(policy.criticalPaths);
   const languages = new Set<string>();
   let files = 0;
+  metrics.criticalPathsChanged = false;
   const lines = await diffTrees(repository, base, head, ({ path, renamedFrom, submodule }) => {
     files += 1;
     if (!submodule) languages.add(languageOf(path).name);
