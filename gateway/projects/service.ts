@@ -46,6 +46,6 @@ export function createProjectService(deps: Deps): Implementation<typeof ProjectS
       }
       return answer;
     },
-    rollbackModel: ({ name }, context) => rollbackModel(deps, name, context.signal),
+    rollbackModel: ({ name }, context) => rollbackModel(deps, name, context),
   };
 }
