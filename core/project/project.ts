@@ -4,13 +4,17 @@ import type { DecisionMade, PipelinePlanned, ProjectRegistered, RetrainPending }
 import { event } from '../task/events.ts';
 import { sameDecision, sameRegistration } from './same.ts';
 
-/** How many decisions are kept in memory; the stream has them all. */
+/** How many decisions are kept in memory; the stream has them all, and lists read the older ones there. */
 const maxDecisions = 500;
 
 export interface Decision {
+  /** From 1 in its project, and for good, whatever is kept in memory. */
+  number: number;
   made: DecisionMade;
   /** Unix milliseconds. */
   at: number;
+  /** What lists go by: `at`, but never before the decision before, however the clock was set. */
+  order: number;
 }
 
 /** A pipeline that has ended: its commit is not tried again by itself until more has changed. */
@@ -93,7 +97,7 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
       case 'projectBlobsRemoved':
         return { ...state, deletedAt: 0 };
       case 'decisionMade':
-        return { ...state, pending: state.active === undefined ? undefined : state.pending, decisions: [...state.decisions, { made: kind.value, at: time }].slice(-maxDecisions) };
+        return { ...state, pending: state.active === undefined ? undefined : state.pending, decisions: [...state.decisions, nextDecision(state, kind.value, time)].slice(-maxDecisions) };
       case 'pipelineStarted':
         return { ...state, active: { pipelineId: kind.value.pipelineId, plan: kind.value.plan! }, pending: undefined };
       case 'pipelineEnded': {
@@ -129,3 +133,8 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
     }
   },
 };
+
+function nextDecision({ decisions }: ProjectState, made: DecisionMade, at: number): Decision {
+  const last = decisions.at(-1);
+  return { number: (last?.number ?? 0) + 1, made, at, order: Math.max(at, last?.order ?? 0) };
+}
