@@ -21,18 +21,31 @@ export interface ModelState {
   movedAt: number;
   /** The deploy that was asked for last: only this one may move the alias. */
   requested: { jobId: string; taskId: string } | undefined;
+  /** Each rollback that was made, the oldest first: the same request again is a repeat, whatever came after it. */
+  rollbacks: readonly Rollback[];
+}
+
+export interface Rollback {
+  requestId: string;
+  /** Job that was served before. */
+  from: string;
+  /** Job that is served afterwards. */
+  to: string;
 }
 
 export type ModelCommand =
   | { type: 'request-deploy'; jobId: string; taskId: string }
   | { type: 'create-version'; jobId: string; ggufDigest: string; backend: string; backendDigest: string }
   | { type: 'promote'; jobId: string; taskId: string }
-  /** Back to the version before, whatever deploy is under way. */
-  | { type: 'rollback'; requestId: string };
+  /** Back to the version before, whatever deploy is under way; only where the alias stands as the caller has seen it. */
+  | ({ type: 'rollback' } & Rollback);
+
+/** What a rollback has in the place of a deploy's task, before the request's id. */
+const rollbackTask = 'rollback:';
 
 export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
   name: 'model',
-  initialState: Object.freeze({ versions: [], target: undefined, history: [], movedAt: 0, requested: undefined }),
+  initialState: Object.freeze({ versions: [], target: undefined, history: [], movedAt: 0, requested: undefined, rollbacks: [] }),
 
   decide(command, state) {
     switch (command.type) {
@@ -50,10 +63,12 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
         if (!state.versions.some((version) => version.jobId === command.jobId)) throw new ForgeError('wrong_state', `job ${command.jobId} has no version to promote`);
         return [event('aliasMoved', { jobId: command.jobId })];
       case 'rollback': {
-        if (state.requested?.taskId === `rollback:${command.requestId}`) return [];
+        const { requestId, from, to } = command;
+        if (state.rollbacks.some((made) => made.requestId === requestId)) return [];
         const previous = state.history.at(-2);
         if (previous === undefined) throw new ForgeError('wrong_state', 'name: there is no version before the one that is served', { field: 'name' });
-        return [event('deployRequested', { jobId: previous, taskId: `rollback:${command.requestId}` }), event('aliasMoved', { jobId: previous, rollback: true })];
+        if (state.target !== from || previous !== to) throw new ForgeError('wrong_state', 'name: it was rolled back or deployed meanwhile; look at what is served now, and try again', { field: 'name' });
+        return [event('deployRequested', { jobId: to, taskId: `${rollbackTask}${requestId}` }), event('aliasMoved', { jobId: to, rollback: true })];
       }
       default:
         return assertNever(command, 'command');
@@ -61,7 +76,11 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
   },
 
   evolve(state, { kind }, { time }) {
-    if (kind.case === 'deployRequested') return { ...state, requested: { jobId: kind.value.jobId, taskId: kind.value.taskId } };
+    if (kind.case === 'deployRequested') {
+      const { jobId, taskId } = kind.value;
+      const made = taskId.startsWith(rollbackTask) ? [{ requestId: taskId.slice(rollbackTask.length), from: state.target ?? '', to: jobId }] : [];
+      return { ...state, requested: { jobId, taskId }, rollbacks: [...state.rollbacks, ...made] };
+    }
     if (kind.case === 'versionCreated') {
       const { jobId, ggufDigest, backend, backendDigest } = kind.value;
       const others = state.versions.filter((version) => version.jobId !== jobId);

@@ -1,6 +1,6 @@
 import type { Event } from '../gen/aiforge/v1/events_pb.ts';
 import type { Moment } from '../task/evolve.ts';
-import type { Pipeline, PipelineFacts, PipelineState, Step, StepName } from './state.ts';
+import { currentStep, type Pipeline, type PipelineFacts, type PipelineState, type Step, type StepName } from './state.ts';
 
 /** Folds one admitted event. Never validates (see admit), never reads a clock. */
 export function evolve(state: PipelineState, { kind }: Event, { id, time }: Moment): PipelineState {
@@ -24,7 +24,7 @@ export function evolve(state: PipelineState, { kind }: Event, { id, time }: Mome
     case 'stepAccepted':
       return same({ steps: change(kind.value.step, { status: 'running', taskId: kind.value.taskId }) });
     case 'stepCompleted':
-      return same({ resuming: false, steps: change(kind.value.step, { status: 'completed', endedAt: time, result: kind.value.result }) });
+      return same({ resuming: false, steps: change(kind.value.step, { status: 'completed', endedAt: time, pausedMs: pausedMs(pipeline, time), result: kind.value.result }) });
     case 'stepFailed': {
       const { step, try: attempt, code, reason } = kind.value;
       // Until the pipeline is failed too, the next try is due.
@@ -39,9 +39,9 @@ export function evolve(state: PipelineState, { kind }: Event, { id, time }: Mome
     case 'pipelinePauseRequested':
       return same({ requested: 'pause' });
     case 'pipelinePaused':
-      return { ...facts, requested: 'none', resuming: false, status: 'paused' };
+      return { ...facts, requested: 'none', resuming: false, status: 'paused', pausedAt: time };
     case 'pipelineResumed':
-      return { ...facts, status: 'running', resuming: pipeline.steps.some(({ status }) => status === 'running') };
+      return { ...facts, status: 'running', resuming: pipeline.steps.some(({ status }) => status === 'running'), steps: change(currentStep(pipeline)?.name ?? '', { pausedMs: pausedMs(pipeline, time) }) };
     case 'stepResumed':
       return same({ resuming: false });
     case 'pipelineCancelRequested':
@@ -64,8 +64,15 @@ export function evolve(state: PipelineState, { kind }: Event, { id, time }: Mome
   }
 }
 
+/** How long the pipeline was paused in the present step by now: before a step has begun, the pause is not its own. */
+function pausedMs(pipeline: Pipeline, time: number): number {
+  const step = currentStep(pipeline);
+  if (step === undefined || step.startedAt === 0) return 0;
+  return step.pausedMs + (pipeline.status === 'paused' ? Math.max(0, time - pipeline.pausedAt) : 0);
+}
+
 function newStep(name: StepName): Step {
-  return { name, status: 'pending', try: 1, request: undefined, taskId: '', startedAt: 0, endedAt: 0, result: undefined, error: undefined };
+  return { name, status: 'pending', try: 1, request: undefined, taskId: '', startedAt: 0, endedAt: 0, pausedMs: 0, result: undefined, error: undefined };
 }
 
 function factsOf({ id, plan, createdAt, updatedAt, steps, requested, resuming, gate }: Pipeline): PipelineFacts {

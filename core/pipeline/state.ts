@@ -18,6 +18,8 @@ export interface Step {
   /** Unix milliseconds; 0 for not yet. */
   startedAt: number;
   endedAt: number;
+  /** How long the pipeline was paused in this step. */
+  pausedMs: number;
   result: StepResult | undefined;
   error: { code: string; reason: string } | undefined;
 }
@@ -46,7 +48,7 @@ export type Pipeline = PipelineFacts &
   (
     | { status: 'waiting_approval' }
     | { status: 'running' }
-    | { status: 'paused' }
+    | { status: 'paused'; pausedAt: number }
     | { status: 'completed' }
     | { status: 'refused'; reason: string }
     | { status: 'failed'; code: string; reason: string }

@@ -4,13 +4,17 @@ import type { DecisionMade, PipelinePlanned, ProjectRegistered, RetrainPending }
 import { event } from '../task/events.ts';
 import { sameDecision, sameRegistration } from './same.ts';
 
-/** How many decisions are kept in memory; the stream has them all. */
+/** How many decisions are kept in memory; the stream has them all, and lists read the older ones there. */
 const maxDecisions = 500;
 
 export interface Decision {
+  /** From 1 in its project, and for good, whatever is kept in memory. */
+  number: number;
   made: DecisionMade;
   /** Unix milliseconds. */
   at: number;
+  /** What lists go by: `at`, but never before the decision before, however the clock was set. */
+  order: number;
 }
 
 /** A pipeline that has ended: its commit is not tried again by itself until more has changed. */
@@ -98,7 +102,7 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
       case 'projectBlobsRemoved':
         return { ...state, deletedAt: 0, leftMirrors: [] };
       case 'decisionMade':
-        return { ...state, pending: state.active === undefined ? undefined : state.pending, decisions: [...state.decisions, { made: kind.value, at: time }].slice(-maxDecisions) };
+        return { ...state, pending: state.active === undefined ? undefined : state.pending, decisions: [...state.decisions, nextDecision(state, kind.value, time)].slice(-maxDecisions) };
       case 'pipelineStarted':
         return { ...state, active: { pipelineId: kind.value.pipelineId, plan: kind.value.plan! }, pending: undefined };
       case 'pipelineEnded': {
@@ -138,4 +142,9 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
 function withUrl({ leftMirrors, registration }: ProjectState): readonly string[] {
   const url = registration?.url ?? '';
   return url === '' || leftMirrors.includes(url) ? leftMirrors : [...leftMirrors, url];
+}
+
+function nextDecision({ decisions }: ProjectState, made: DecisionMade, at: number): Decision {
+  const last = decisions.at(-1);
+  return { number: (last?.number ?? 0) + 1, made, at, order: Math.max(at, last?.order ?? 0) };
 }

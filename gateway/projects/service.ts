@@ -33,6 +33,6 @@ export function createProjectService(deps: Deps): Implementation<typeof ProjectS
       return { project };
     },
     deleteProject: forward(method.deleteProject),
-    rollbackModel: ({ name }, context) => rollbackModel(deps, name, context.signal),
+    rollbackModel: ({ name }, context) => rollbackModel(deps, name, context),
   };
 }

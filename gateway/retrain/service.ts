@@ -36,7 +36,7 @@ export function createRetrainService(deps: Deps): Implementation<typeof RetrainS
       const page = pageOf(pipelines.reverse(), request, ({ id }) => id, wanted);
       return { retrains: page.items.map((pipeline) => viewPipeline(pipeline, ledger)), nextPageToken: page.next };
     },
-    listDecisions: async (request) => listDecisions(ledger, request),
+    listDecisions: (request) => listDecisions(deps, request),
     getRetrain: async ({ jobId }) => viewPipeline(await findPipeline(ledger, jobId), ledger),
     getRetrainReport: async ({ jobId }) => retrainReport(await findPipeline(ledger, jobId), blobs),
     watchRetrain: ({ jobId, after }, context) => watchPipeline(deps, jobId, after, context.signal),

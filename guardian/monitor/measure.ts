@@ -64,6 +64,7 @@ async function measure({ repository, base, head, policy, trainedAt, now, timeout
   metrics.criticalPathsChanged = false;
   const languages = new Set<string>();
   let files = 0;
+  metrics.criticalPathsChanged = false;
   const lines = await diffTrees(repository, base, head, ({ path, renamedFrom, submodule }) => {
     files += 1;
     if (!submodule) languages.add(languageOf(path).name);

@@ -8,8 +8,8 @@ const firstGuess: Readonly<Record<StepName, number>> = Object.freeze({ extract_d
 const remembered = 5;
 
 /**
- * The steps of a pipeline with what they may take: the median of this project's own last ones where there are any.
- * Pure.
+ * The steps of a pipeline with what they may take: the median of this project's own last ones where there are any,
+ * without the time that they were paused. Pure.
  * @param history the project's pipelines, the oldest first
  */
 export function planSteps(names: readonly StepName[], history: readonly Pipeline[]): PlannedStep[] {
@@ -18,7 +18,7 @@ export function planSteps(names: readonly StepName[], history: readonly Pipeline
 
 function measured(name: StepName, history: readonly Pipeline[]): number | undefined {
   const minutes = history
-    .flatMap(({ steps }) => steps.filter((step) => step.name === name && step.status === 'completed').map(({ startedAt, endedAt }) => (endedAt - startedAt) / 60_000))
+    .flatMap(({ steps }) => steps.filter((step) => step.name === name && step.status === 'completed').map(({ startedAt, endedAt, pausedMs }) => (endedAt - startedAt - pausedMs) / 60_000))
     .slice(-remembered)
     .sort((a, b) => a - b);
   if (minutes.length === 0) return undefined;

@@ -20,47 +20,59 @@ const request = (jobId: string, taskId = `${jobId}.deploy`): ModelCommand => ({ 
 const version = (jobId: string): ModelCommand => ({ type: 'create-version', jobId, ggufDigest: `${jobId} gguf`, backend: 'ollama', backendDigest: 'e' });
 const promote = (jobId: string, taskId = `${jobId}.deploy`): ModelCommand => ({ type: 'promote', jobId, taskId });
 const deploy = (jobId: string, taskId?: string): ModelCommand[] => [request(jobId, taskId), version(jobId), promote(jobId, taskId)];
-const rollback = (requestId: string): ModelCommand => ({ type: 'rollback', requestId });
+/** By somebody who has seen that `from` is served, and `to` was before it. */
+const rollback = (requestId: string, from: string, to: string): ModelCommand => ({ type: 'rollback', requestId, from, to });
 const [a, b, c] = ['job_a', 'job_b', 'job_c'];
 const served = after(initialState, ...deploy(a), ...deploy(b), ...deploy(c));
 
 t.test('a rollback puts the version before back, in one step', async (t) => {
   t.strictSame(served.history, [a, b, c]);
-  const { state, events } = run(served, rollback('1'), 9);
+  const { state, events } = run(served, rollback('1', c, b), 9);
   t.strictSame(events, [event('deployRequested', { jobId: b, taskId: 'rollback:1' }), event('aliasMoved', { jobId: b, rollback: true })]);
   t.match(state, { target: b, history: [a, b], movedAt: 9 });
   t.strictSame(state.versions, served.versions, 'the versions stay as they are');
-  const twice = after(state, rollback('2'));
+  const twice = after(state, rollback('2', b, a));
   t.match(twice, { target: a, history: [a] }, 'the next one goes one further');
-  t.throws(() => decide(rollback('3'), twice), { code: 'wrong_state', field: 'name' }, 'and before the first there is nothing');
-  t.throws(() => decide(rollback('1'), initialState), { code: 'wrong_state' });
-  t.throws(() => decide(rollback('1'), after(initialState, request(a), version(a))), { code: 'wrong_state' }, 'a version that was never served is none to go back to');
+  t.throws(() => decide(rollback('3', a, ''), twice), { code: 'wrong_state', field: 'name' }, 'and before the first there is nothing');
+  t.throws(() => decide(rollback('1', '', ''), initialState), { code: 'wrong_state' });
+  t.throws(() => decide(rollback('1', '', a), after(initialState, request(a), version(a))), { code: 'wrong_state' }, 'a version that was never served is none to go back to');
 });
 
 t.test('the same rollback again is a repeat', async (t) => {
-  t.strictSame(decide(rollback('1'), after(served, rollback('1'))), []);
+  const back = after(served, rollback('1', c, b));
+  t.strictSame(decide(rollback('1', c, b), back), []);
+  t.strictSame(back.rollbacks, [{ requestId: '1', from: c, to: b }]);
+  const later = after(back, ...deploy('job_d'));
+  t.strictSame(decide(rollback('1', 'job_d', b), later), [], 'also when something else was deployed since');
+});
+
+t.test('a rollback goes where its caller has seen that it goes, or nowhere', async (t) => {
+  const moved = { code: 'wrong_state', field: 'name', message: /meanwhile.*try again/ };
+  t.throws(() => decide(rollback('2', c, b), after(served, rollback('1', c, b))), moved, 'of two at a time the second');
+  t.throws(() => decide(rollback('1', c, b), after(served, ...deploy('job_d'))), moved, 'after a deploy');
+  t.throws(() => decide(rollback('1', c, a), served), moved);
 });
 
 t.test('a deploy under way does not undo a rollback', async (t) => {
-  const underWay = after(served, request('job_d'), version('job_d'), rollback('1'));
+  const underWay = after(served, request('job_d'), version('job_d'), rollback('1', c, b));
   t.equal(underWay.target, b);
   t.strictSame(decide(promote('job_d'), underWay), []);
   t.equal(after(underWay, ...deploy('job_d', 'again')).target, 'job_d', 'one that is asked for afterwards counts');
 });
 
 t.test('what was rolled back can be deployed again', async (t) => {
-  const back = after(served, rollback('1'));
+  const back = after(served, rollback('1', c, b));
   const again = after(back, ...deploy(c, `${c}.deploy.again`));
   t.match(again, { target: c, history: [a, b, c] });
-  t.equal(after(again, rollback('2')).target, b);
+  t.equal(after(again, rollback('2', c, b)).target, b);
   t.equal(after(back, ...deploy(c)).target, c, 'under the id of its first deploy too');
 });
 
 t.test('a history with one model twice goes back by moves, not by models', async (t) => {
   const state = after(served, ...deploy(a, 'a again'));
   t.strictSame(state.history, [a, b, c, a]);
-  t.equal(after(state, rollback('1')).target, c);
-  t.equal(after(state, rollback('1'), rollback('2')).target, b);
+  t.equal(after(state, rollback('1', a, c)).target, c);
+  t.equal(after(state, rollback('1', a, c), rollback('2', c, b)).target, b);
   t.strictSame(decide(promote(a, 'a once more'), after(state, request(a, 'a once more'))), [], 'deploying what is served makes no history');
 });
 

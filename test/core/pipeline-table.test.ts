@@ -169,3 +169,18 @@ t.test('what could not have been decided is not admitted', async (t) => {
     t.strictSame([...new Set(wrong.map(key))], [], `while ${name}`);
   }
 });
+
+t.test('the time that a step was paused is kept apart', async (t) => {
+  const at = (state: PipelineState, time: number, ...moves: (PipelineCommand | ((state: PipelineState) => PipelineCommand))[]): PipelineState =>
+    moves.reduce((now, move) => run(now, typeof move === 'function' ? move(now) : move, time).state, state);
+  const times = (state: PipelineState): number[][] => (state as Pipeline).steps.slice(0, 2).map(({ startedAt, endedAt, pausedMs }) => [startedAt, endedAt, pausedMs]);
+  const begun = at(planned, 10, request, accept);
+  const twice = at(at(at(at(begun, 20, pause, settlePause), 120, resume), 130, pause, settlePause), 1_130, resume);
+  t.strictSame(times(at(twice, 1_140, complete)), [[10, 1_140, 1_100], [0, 0, 0]], 'both pauses');
+  t.strictSame(times(at(at(begun, 20, pause, settlePause), 50, complete)), [[10, 50, 30], [0, 0, 0]], 'a step that ends while it is paused');
+  const between = at(at(at(planned, 10, pause), 500, resume), 510, request, accept);
+  t.strictSame(times(at(between, 520, complete)), [[510, 520, 0], [0, 0, 0]], 'a pause before a step is not its own');
+  const again = at(at(at(begun, 20, pause, (state) => fail(state, true)), 70, resume), 80, request, accept, complete);
+  t.strictSame(times(again), [[10, 80, 50], [0, 0, 0]], 'nor does one between two tries count');
+  t.strictSame(times(at(at(at(begun, 20, pause, settlePause), 5, resume), 30, complete)), [[10, 30, 0], [0, 0, 0]], 'a clock that was set back takes nothing away');
+});

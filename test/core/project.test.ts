@@ -91,6 +91,13 @@ t.test('only the last decisions are kept in memory', async (t) => {
   const many = Array.from({ length: 501 }, (_, n) => look(no({ metrics: { filesChanged: BigInt(n) } })));
   const { decisions } = after(...many);
   t.strictSame([decisions.length, decisions[0]!.made.metrics!.filesChanged, decisions.at(-1)!.made.metrics!.filesChanged], [500, 1n, 500n]);
+  t.strictSame([decisions[0]!.number, decisions.at(-1)!.number], [2, 501], 'each by its own number');
+});
+
+t.test('a clock that was set back changes no order', async (t) => {
+  const different = Array.from({ length: 4 }, (_, n) => look(no({ metrics: { filesChanged: BigInt(n) } })));
+  const { decisions } = [5, 9, 7, 12].reduce((state, time, n) => run(state, different[n]!, time).state, initialState);
+  t.strictSame(decisions.map(({ number, at, order }) => [number, at, order]), [[1, 5, 5], [2, 9, 9], [3, 7, 9], [4, 12, 12]]);
 });
 
 t.test('a project has one pipeline at a time', async (t) => {
@@ -126,7 +133,7 @@ t.test('what is asked for while a pipeline runs waits for its end', async (t) =>
   t.equal(run(ended, { ...start, pipelineId: 'agent_2' }).state.pending, undefined, 'and so does the pipeline that follows');
   // The figures are those of the last "no": who waits is answered all the same.
   const same = after(register, look(), start, pend, end);
-  const restarted = { ...same, decisions: [{ made: no(), at: 1 }] };
+  const restarted = { ...same, decisions: [{ number: 1, made: no(), at: 1, order: 1 }] };
   t.strictSame(events(restarted, look()), ['decisionMade']);
   t.strictSame(events(run(restarted, look()).state, look()), [], 'once');
 });

@@ -7,8 +7,8 @@ import { planSteps } from '../../guardian/pipeline/estimates.ts';
 const begun = 1_700_000_000_000;
 
 /** A pipeline of which one step took so many minutes. */
-function pipeline(name: StepName, minutes: number, status: StepStatus = 'completed', of: Pipeline['status'] = 'completed'): Pipeline {
-  const steps = stepNames.map((each): Step => ({ name: each, status: each === name ? status : 'pending', try: 1, request: undefined, taskId: '', startedAt: each === name ? begun : 0, endedAt: each === name ? begun + minutes * 60_000 : 0, result: undefined, error: undefined }));
+function pipeline(name: StepName, minutes: number, status: StepStatus = 'completed', of: Pipeline['status'] = 'completed', paused = 0): Pipeline {
+  const steps = stepNames.map((each): Step => ({ name: each, status: each === name ? status : 'pending', try: 1, request: undefined, taskId: '', startedAt: each === name ? begun : 0, endedAt: each === name ? begun + minutes * 60_000 : 0, pausedMs: paused * 60_000, result: undefined, error: undefined }));
   return { id: 'agent_1', plan: create(PipelinePlannedSchema), createdAt: begun, updatedAt: begun, steps, requested: 'none', resuming: false, gate: undefined, status: of } as Pipeline;
 }
 const estimate = (name: StepName, history: Pipeline[]): number => planSteps([name], history)[0]!.estimatedMinutes;
@@ -35,4 +35,8 @@ t.test('each step has its own history, and only completed ones count', async (t)
   t.equal(estimate('train', history), 12);
   t.equal(estimate('export', history), 3, 'what never was is guessed');
   t.equal(estimate('train', [pipeline('train', 8, 'completed', 'failed')]), 8, 'a step that was completed counts, whatever became of its pipeline');
+});
+
+t.test('what a step was paused for is not its time', async (t) => {
+  t.equal(estimate('train', [pipeline('train', 500, 'completed', 'completed', 480)]), 20);
 });
