@@ -7,6 +7,7 @@ import { explanationExamples } from '../kinds/explanation.ts';
 import { fileExamples } from '../kinds/file-completion.ts';
 import { middleExamples } from '../kinds/fill-in-the-middle.ts';
 import { functionExamples } from '../kinds/function-completion.ts';
+import { createNameIndex, type NameIndex } from '../kinds/names.ts';
 import { questionExamples } from '../kinds/question.ts';
 import { retrievalExamples } from '../kinds/retrieval.ts';
 import { parseFile } from '../parse/parse.ts';
@@ -53,9 +54,11 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   }
   const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
   const guard = await createSecretGuard(clean.map(({ file }) => file), breathe);
+  const everything = [...studies.train, ...studies.heldout];
+  const names = createNameIndex(everything);
   const made = {} as Record<Side, Example[]>;
   for (const side of ['train', 'heldout'] as const) {
-    const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
+    const all = [...(await examplesOf(studies[side], names, settings, breathe)), ...commits[side]];
     const known = new Set<string>();
     const own = await keep(all, breathe, (example) => {
       const reason = guard.shows(example) ? 'secret' : isNew(known, example) ? undefined : 'repeated_answer';
@@ -90,14 +93,14 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   };
 }
 
-async function examplesOf(studies: readonly StudyFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
+async function examplesOf(studies: readonly StudyFile[], names: NameIndex, settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
   const examples: Example[] = [];
   for (const study of studies) {
     await breathe();
     examples.push(...fileExamples(study, settings), ...functionExamples(study, settings), ...middleExamples(study, settings));
   }
   const graph = await buildGraph(studies, breathe);
-  return [...examples, ...explanationExamples(studies), ...questionExamples(studies, graph), ...retrievalExamples(studies, settings)];
+  return [...examples, ...explanationExamples(studies, names), ...questionExamples(studies, graph), ...retrievalExamples(studies, names, settings)];
 }
 
 async function keep(examples: readonly Example[], breathe: () => Promise<void>, wanted: (example: Example) => boolean): Promise<Example[]> {
