@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Example, StudyFile } from '../../../guardian/dataset/kinds/example.ts';
 import { explanationExamples } from '../../../guardian/dataset/kinds/explanation.ts';
+import { functionExamples } from '../../../guardian/dataset/kinds/function-completion.ts';
 import { createNameIndex } from '../../../guardian/dataset/kinds/names.ts';
 import { retrievalExamples } from '../../../guardian/dataset/kinds/retrieval.ts';
 import { parseFile } from '../../../guardian/dataset/parse/parse.ts';
@@ -65,4 +66,16 @@ t.test('explanation: a section is about a name in its heading that stands for on
   });
   const rows = written(explanationExamples(files, createNameIndex(files)));
   t.same(rows.map(({ prompt, answer }) => [prompt.split('\n')[0], answer]), [['Explain open_door in a.js:', text], ['Explain close in a.js:', text]]);
+});
+
+t.test('function completion: bodies that do not fit are left out, and what is left out before one is marked', async (t) => {
+  const step = '        self.item = first.item.of.all(given, 1)\n';
+  const [study] = await studiesOf({
+    'a.py': `class Shop:\n    """Sells."""\n\n    def long(self, given):\n${step.repeat(30)}\n    def short(self, given):\n${step.repeat(2)}\n\nclass Door:\n    def open(self, given):\n${step.repeat(2)}\ndef one(): return 'a text that is long enough to be asked for'\n`,
+  }) as [StudyFile];
+  const rows = written(functionExamples(study, settings));
+  t.same(rows.map(({ answer }) => answer), [step.repeat(2).trimEnd(), step.repeat(2).trimEnd()]);
+  const [short, open] = rows.map(({ prompt }) => prompt.split('\n\n').slice(1).join('\n\n')) as [string, string];
+  t.equal(short.slice(0, short.indexOf('self.item')), 'class Shop:\n    # ...\n        ');
+  t.ok(study.file.text.includes(open), 'what follows the head of its class is not marked');
 });
