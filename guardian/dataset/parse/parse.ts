@@ -125,7 +125,8 @@ function flat(kind: DefinitionKind, node: Node, name: Node, body: Node, owner: N
 /** One statement may import several modules: Python's `import a, b as c`. */
 function clauses(grammar: Grammar, node: Node, specifier: Node | undefined, textOf: (node: Node) => string): ImportClause[] {
   const text = textOf(node).slice(0, maxImportChars);
-  const line = node.startPosition.row;
+  // Of a statement over several lines, the one that says from where is the one to quote.
+  const line = (specifier ?? node).startPosition.row;
   if (specifier !== undefined) return [{ specifier: textOf(specifier).replace(/^["'<]|[">']$/g, ''), text, line }];
   const from = /^from\s+(\S+)\s+import\b/.exec(text)?.[1];
   if (from !== undefined) return [{ specifier: from, text, line }];

@@ -1,8 +1,10 @@
 import t from 'tap';
+import { buildGraph } from '../../../guardian/dataset/graph/graph.ts';
 import type { Example, StudyFile } from '../../../guardian/dataset/kinds/example.ts';
 import { explanationExamples } from '../../../guardian/dataset/kinds/explanation.ts';
 import { functionExamples } from '../../../guardian/dataset/kinds/function-completion.ts';
 import { createNameIndex } from '../../../guardian/dataset/kinds/names.ts';
+import { questionExamples } from '../../../guardian/dataset/kinds/question.ts';
 import { retrievalExamples } from '../../../guardian/dataset/kinds/retrieval.ts';
 import { parseFile } from '../../../guardian/dataset/parse/parse.ts';
 import { defaultSettings } from '../../../guardian/dataset/settings.ts';
@@ -78,4 +80,50 @@ t.test('function completion: bodies that do not fit are left out, and what is le
   const [short, open] = rows.map(({ prompt }) => prompt.split('\n\n').slice(1).join('\n\n')) as [string, string];
   t.equal(short.slice(0, short.indexOf('self.item')), 'class Shop:\n    # ...\n        ');
   t.ok(study.file.text.includes(open), 'what follows the head of its class is not marked');
+});
+
+/** Questions of files to train on, where these and others are there. */
+async function questions(train: Record<string, string>, heldout: Record<string, string> = {}): Promise<Map<string, string>> {
+  const [own, other] = [await studiesOf(train), await studiesOf(heldout)];
+  const all = [...own, ...other];
+  const rows = written(questionExamples(own, await buildGraph(all, async () => undefined), createNameIndex(all)));
+  return new Map(rows.map(({ prompt, answer }) => [prompt, answer]));
+}
+
+const door = 'export function open(a) {\n  return a;\n}\nexport function close(a) {\n  return a;\n}\n';
+const user = (name: string): string => `import fs from 'node:fs';\nimport {\n  open,\n} from './door.js';\nexport function ${name}(a) {\n  return open(a);\n}\n`;
+
+t.test('questions: a list is whole, or not asked for', async (t) => {
+  const asked = await questions({ 'door.js': door, 'a.js': user('one'), 'b.js': user('two') });
+  t.equal(asked.get('Which files import door.js?'), "a.js:4:} from './door.js';\nb.js:4:} from './door.js';", 'with the line that names the file');
+  t.equal(asked.get('Where is open of door.js called?'), 'a.js:6:  return open(a);\nb.js:6:  return open(a);');
+  t.equal(asked.get('What does a.js import?'), "a.js:1:import fs from 'node:fs';\na.js:4:} from './door.js';");
+  t.equal(asked.get('How does a.js use door.js?'), "a.js:4:} from './door.js';\na.js:6:  return open(a);");
+  t.equal(asked.get('Which functions, classes and types are defined at the top of door.js?'), 'door.js:1:export function open(a) {\ndoor.js:4:export function close(a) {');
+
+  const sided = await questions({ 'door.js': door, 'a.js': user('one') }, { 'b.js': user('two') });
+  for (const prompt of ['Which files import door.js?', 'Where is open of door.js called?']) t.notOk(sided.has(prompt), `${prompt} has an answer on the other side`);
+  t.ok(sided.has('How does a.js use door.js?'));
+  const many = await questions({ 'door.js': door, ...Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`a${at}.js`, user(`one${at}`)])) });
+  t.notOk(many.has('Which files import door.js?'), 'too many to fit');
+  const unsure = await questions({ 'door.js': door, 'a.js': user('one'), 'b.js': 'export function b(x) {\n  return x.open(1);\n}\n' });
+  t.notOk(unsure.has('Where is open of door.js called?'), 'another call may be one');
+  const more = await questions({ 'door.js': `${door}export const twice = (a) => open(open(a));\n`, 'a.js': `${user('one')}export const late = import('./door.js');\n` });
+  t.notOk(more.has('Which functions, classes and types are defined at the top of door.js?'), 'a function without a block');
+  t.notOk(more.has('What does a.js import?'), 'an import that is no statement');
+});
+
+t.test('questions: a name that several have is asked for in its file', async (t) => {
+  const asked = await questions({ 'a.js': door, 'b.js': 'export function open(b) {\n  return b;\n}\n' }, { 'c.py': 'class Shop:\n    def close(self):\n        return 1\n' });
+  t.same([...asked.keys()].filter((prompt) => prompt.startsWith('Where')), ['Where in a.js is open defined?', 'Where in a.js is close defined?', 'Where in b.js is open defined?']);
+  t.ok((await questions({ 'a.js': door })).has('Where is open defined?'));
+});
+
+t.test('questions: in Go, packages are imported', async (t) => {
+  const use = (name: string): string => `package main\n\nimport "example.org/shop/door"\n\nfunc ${name}() {\n\tdoor.Open()\n}\n`;
+  const files = { 'go.mod': 'module example.org/shop\n', 'door/a.go': 'package door\n\nfunc Open() {\n}\n', 'door/b.go': 'package door\n\nfunc Shut() {\n}\n', 'main.go': use('main') };
+  const asked = await questions(files);
+  t.equal(asked.get('Which files import the package in door?'), 'main.go:3:import "example.org/shop/door"');
+  t.notOk([...asked.keys()].some((prompt) => /import door\/|use door\/b/.test(prompt)));
+  t.notOk((await questions(files, { 'other.go': use('other') })).has('Which files import the package in door?'));
 });
