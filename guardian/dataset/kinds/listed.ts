@@ -4,8 +4,8 @@ import type { StudyFile } from './example.ts';
 const begins = /^(?:(?:export|default|declare|abstract|async|pub(?:\([^)]*\))?|unsafe|public|final|static|inline|extern)\s+)*(?:fn|func|function\*?|class|struct|enum|union|trait|interface|type|typedef|record|def|macro_rules!)(?:\s|\()/;
 /** A function or class as a value: of an arrow function without a block, or one that is wrapped, no definition is found. */
 const holds = /^(?:export\s+)?(?:const|let|var)\s.*(?:=>|\bfunction\b|\bclass\b|\w\($)|^export\s+default\s+(?!\w+\s*;?$)|^module\.exports\s*=\s*(?:async|function|class|\()/;
-/** Imports that are no statements, or hide in others. */
-const hidden = /\bimport\s*\(|\brequire\s*\(|\b__import__\s*\(|\bimport_module\s*\(/g;
+/** Imports that are no statements; of some it is not known what they import. */
+const calls = /\bimport\s*\(|\brequire\s*\(|\b__import__\s*\(|\bimport_module\s*\(/g;
 
 /** Whether what was found defined at the top of a file is all that is. A broken part may hold more. */
 export function listsAllDefinitions({ file: { lines }, parsed }: StudyFile): boolean {
@@ -22,6 +22,6 @@ export function listsAllDefinitions({ file: { lines }, parsed }: StudyFile): boo
 /** The same for imports. */
 export function listsAllImports({ file: { text, lines }, parsed }: StudyFile): boolean {
   if (parsed.broken) return false;
-  const required = parsed.imports.filter(({ line }) => /\brequire\s*\(/.test(lines[line]!)).length;
-  return (text.match(hidden)?.length ?? 0) <= required;
+  const known = parsed.imports.filter(({ line }) => lines[line]!.search(calls) >= 0).length;
+  return (text.match(calls)?.length ?? 0) <= known;
 }

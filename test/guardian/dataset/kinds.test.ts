@@ -106,9 +106,11 @@ t.test('questions: a list is whole, or not asked for', async (t) => {
   t.ok(sided.has('How does a.js use door.js?'));
   const many = await questions({ 'door.js': door, ...Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`a${at}.js`, user(`one${at}`)])) });
   t.notOk(many.has('Which files import door.js?'), 'too many to fit');
+  const late = await questions({ 'door.js': door, 'a.js': "export async function late() {\n  return import('./door.js');\n}\n" });
+  t.equal(late.get('Which files import door.js?'), "a.js:2:  return import('./door.js');");
   const unsure = await questions({ 'door.js': door, 'a.js': user('one'), 'b.js': 'export function b(x) {\n  return x.open(1);\n}\n' });
   t.notOk(unsure.has('Where is open of door.js called?'), 'another call may be one');
-  const more = await questions({ 'door.js': `${door}export const twice = (a) => open(open(a));\n`, 'a.js': `${user('one')}export const late = import('./door.js');\n` });
+  const more = await questions({ 'door.js': `${door}export const twice = (a) => open(open(a));\n`, 'a.js': `${user('one')}export const late = (name) => import(name);\n` });
   t.notOk(more.has('Which functions, classes and types are defined at the top of door.js?'), 'a function without a block');
   t.notOk(more.has('What does a.js import?'), 'an import that is no statement');
 });

@@ -150,6 +150,11 @@ t.test('c and c++', async (t) => {
   }
 });
 
+t.test('imports that are easily missed', async (t) => {
+  t.same((await parse('a.py', 'from __future__ import annotations\nfrom .a import (\n    b,\n)\n')).imports, [['__future__', 1], ['.a', 2]]);
+  for (const path of ['a.js', 'a.ts', 'a.tsx']) t.same((await parse(path, "import {\n  a,\n} from './a.js';\nconst b = await import('./b.js');\n")).imports, [['./a.js', 3], ['./b.js', 4]], path);
+});
+
 t.test('c and c++: names behind pointers, destructors and operators', async (t) => {
   const named = async (path: string, text: string) => (await parse(path, text)).definitions.map(([kind, name]) => `${kind} ${name}`);
   t.same(await named('a.c', 'char **bar(void)\n{\n\treturn 0;\n}\nint *const *baz(int a)\n{\n\treturn 0;\n}\nint (*pick(int a))(int)\n{\n\treturn 0;\n}\n'), ['function bar', 'function baz']);
