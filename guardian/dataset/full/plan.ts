@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { buildGraph } from '../graph/graph.ts';
+import { buildGraph, type RepositoryGraph } from '../graph/graph.ts';
 import { likenessKey } from '../hash.ts';
 import { commitExamples } from '../kinds/commit-message.ts';
 import { renderExample, type Example, type StudyFile } from '../kinds/example.ts';
@@ -7,6 +7,7 @@ import { explanationExamples } from '../kinds/explanation.ts';
 import { fileExamples } from '../kinds/file-completion.ts';
 import { middleExamples } from '../kinds/fill-in-the-middle.ts';
 import { functionExamples } from '../kinds/function-completion.ts';
+import { createNameIndex, type NameIndex } from '../kinds/names.ts';
 import { questionExamples } from '../kinds/question.ts';
 import { retrievalExamples } from '../kinds/retrieval.ts';
 import { parseFile } from '../parse/parse.ts';
@@ -33,7 +34,10 @@ export interface FullOptions {
 /** How far the progress is once all files are parsed. */
 const parsedShare = 0.6;
 
-/** Decides on all examples and their sides: each side's come from that side's files and history alone. */
+/**
+ * Decides on all examples and their sides: each side's text comes from that side's files and history alone. Names and
+ * the graph are of both, for what is true of one side only is not true of the repository.
+ */
 export async function planFull(options: FullOptions): Promise<Plan> {
   const { settings, breathe, signal, progress } = options;
   const filesDropped = createCounter();
@@ -53,9 +57,12 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   }
   const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
   const guard = await createSecretGuard(clean.map(({ file }) => file), breathe);
+  const everything = [...studies.train, ...studies.heldout];
+  const names = createNameIndex(everything);
+  const graph = await buildGraph(everything, breathe);
   const made = {} as Record<Side, Example[]>;
   for (const side of ['train', 'heldout'] as const) {
-    const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
+    const all = [...(await examplesOf(studies[side], { names, graph }, settings, breathe)), ...commits[side]];
     const known = new Set<string>();
     const own = await keep(all, breathe, (example) => {
       const reason = guard.shows(example) ? 'secret' : isNew(known, example) ? undefined : 'repeated_answer';
@@ -90,14 +97,13 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   };
 }
 
-async function examplesOf(studies: readonly StudyFile[], settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
+async function examplesOf(studies: readonly StudyFile[], { names, graph }: { names: NameIndex; graph: RepositoryGraph }, settings: DatasetSettings, breathe: () => Promise<void>): Promise<Example[]> {
   const examples: Example[] = [];
   for (const study of studies) {
     await breathe();
     examples.push(...fileExamples(study, settings), ...functionExamples(study, settings), ...middleExamples(study, settings));
   }
-  const graph = await buildGraph(studies, breathe);
-  return [...examples, ...explanationExamples(studies), ...questionExamples(studies, graph), ...retrievalExamples(studies, settings)];
+  return [...examples, ...explanationExamples(studies, names), ...questionExamples(studies, graph, names), ...retrievalExamples(studies, names, settings)];
 }
 
 async function keep(examples: readonly Example[], breathe: () => Promise<void>, wanted: (example: Example) => boolean): Promise<Example[]> {

@@ -2,15 +2,19 @@ import type { Definition } from '../parse/parsed-file.ts';
 import { createSectionIndex, ownDocumentation } from './documentation.ts';
 import type { Example, StudyFile } from './example.ts';
 import { stepOn, textOf } from './lines.ts';
+import type { NameIndex } from './names.ts';
 
 const minDocChars = 40;
 const maxDocChars = 800;
 /** Of the definition, what is shown of it. */
 const shownChars = 600;
 
-/** Asks what a definition is for; the answer is its own documentation, or the section of a prose file about it. */
-export function explanationExamples(files: readonly StudyFile[]): Example[] {
-  const sections = createSectionIndex(files);
+/**
+ * Asks what a definition is for; the answer is its own documentation, or the section of a prose file about it.
+ * @param names of both sides
+ */
+export function explanationExamples(files: readonly StudyFile[], names: NameIndex): Example[] {
+  const sections = createSectionIndex(files, names);
   return files.flatMap((study) =>
     study.parsed.definitions.flatMap((definition): Example[] => {
       if (definition.kind === 'module' || definition.kind === 'scope') return [];

@@ -1,7 +1,7 @@
 import type { Definition } from '../parse/parsed-file.ts';
 import type { DatasetSettings } from '../settings.ts';
 import type { Example, StudyFile } from './example.ts';
-import { indentOf, isBlank, sizeOf, stepBack, stepOn, textOf, trimEnd } from './lines.ts';
+import { indentOf, isBlank, sizeOf, stepBack, textOf, trimEnd } from './lines.ts';
 
 /** Asks for the body of each function, by its signature, its documentation and what stands before it. */
 export function functionExamples(study: StudyFile, settings: DatasetSettings): Example[] {
@@ -21,30 +21,28 @@ export function functionExamples(study: StudyFile, settings: DatasetSettings): E
   });
 }
 
-/** The body, or as many of its statements as fit. Undefined when that is nothing. */
-function bodyOf(lines: readonly string[], { body, end }: Definition, maxChars: number): { start: number; end: number } | undefined {
+/** The whole body: an answer that stops before would teach that functions end there. Undefined when it is too long. */
+function bodyOf(lines: readonly string[], { header, body, end }: Definition, maxChars: number): { start: number; end: number } | undefined {
   let start = body;
   while (start < end && isBlank(lines[start]!)) start += 1;
-  if (start >= end) return undefined;
-  let stop = stepOn(lines, start, maxChars + 1, end);
-  if (stop < end) {
-    const indent = indentOf(lines[start]!);
-    while (stop > start && (isBlank(lines[stop]!) || indentOf(lines[stop]!) > indent || /^\s*[)\]}]/.test(lines[stop]!))) stop -= 1;
-  }
-  stop = trimEnd(lines, start, stop);
-  return stop > start ? { start, end: stop } : undefined;
+  const stop = trimEnd(lines, start, end);
+  // A body on the signature's own line can't be asked for by lines.
+  return start <= header || start >= stop || sizeOf(lines, start, stop) > maxChars ? undefined : { start, end: stop };
 }
 
 /** What is shown: the head of what it stands in, what comes before, its documentation and signature. */
 function shownBefore(study: StudyFile, definition: Definition, maxChars: number): (() => string) | undefined {
-  const { lines } = study.file;
+  const { lines, language } = study.file;
   const signature = sizeOf(lines, definition.header, definition.body);
   // A long docstring between signature and body makes it too long to show.
   if (signature > maxChars * 2) return undefined;
   return () => {
     const from = Math.min(definition.header, stepBack(lines, definition.body, Math.max(maxChars, signature + 1), study.start));
+    const shown = textOf(lines, from, definition.body);
     const outer = definition.parent === undefined ? undefined : study.parsed.definitions[definition.parent];
-    const head = outer === undefined || outer.header >= from || outer.header < study.start ? '' : `${lines[outer.header]!}\n`;
-    return `${head}${textOf(lines, from, definition.body)}`;
+    if (outer === undefined || outer.header >= from || outer.header < study.start) return shown;
+    // Lines that do not follow each other must not look as if they did.
+    const left = outer.header + 1 < from ? `${' '.repeat(indentOf(lines[definition.header]!))}${language.functions === 'python' ? '#' : '//'} ...\n` : '';
+    return `${lines[outer.header]!}\n${left}${shown}`;
   };
 }

@@ -12,19 +12,14 @@ export function quote({ file, line }: Place): string {
   return `${file.path}:${line + 1}:${file.lines[line]!}`;
 }
 
-/** As many of the places as fit, each once, in their order. */
-export function fitting(places: readonly Place[], maxChars: number): Place[] {
-  const kept: Place[] = [];
-  const seen = new Set<string>();
-  let size = 0;
-  for (const place of places) {
-    const text = quote(place);
-    if (seen.has(text) || size + text.length + 1 > maxChars) continue;
-    seen.add(text);
-    size += text.length + 1;
-    kept.push(place);
-  }
-  return kept;
+/** Each place once, in their order. */
+export function distinct(places: readonly Place[]): Place[] {
+  return [...new Map(places.map((place) => [`${place.line} ${place.file.path}`, place])).values()];
+}
+
+/** Whether all of them can be quoted. */
+export function fits(places: readonly Place[], maxChars: number): boolean {
+  return places.reduce((size, place) => size + quote(place).length + 1, 0) <= maxChars;
 }
 
 export function quotes(places: readonly Place[]): string {

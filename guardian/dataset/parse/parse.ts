@@ -1,4 +1,5 @@
 import type { Node, QueryMatch } from 'web-tree-sitter';
+import { declaredName, isMember } from './declarator.ts';
 import { readAbove } from './doc-comment.ts';
 import { grammarOf, loadGrammar, type Grammar } from './grammar.ts';
 import { nest, type FlatDefinition } from './nest.ts';
@@ -61,6 +62,9 @@ function collect(grammar: Grammar, nodes: readonly Node[], broken: boolean, text
       docstrings.set(captured.doc.startPosition.row, captured.doc.endPosition.row + 1);
     } else if (captured.import !== undefined) {
       if (captured.require === undefined || textOf(captured.require) === 'require') imports.push(...clauses(grammar, captured.import, captured.specifier, textOf));
+    } else if (captured.declarator !== undefined && captured.body !== undefined && captured.node !== undefined) {
+      const name = declaredName(captured.declarator);
+      if (name !== undefined) found.push(flat(isMember(captured.node, name) ? 'method' : 'function', captured.node, name, captured.body, undefined, textOf));
     } else if (captured.name !== undefined && captured.body !== undefined && captured.node !== undefined) {
       found.push(flat(captured.kind, captured.node, captured.name, captured.body, captured.owner, textOf));
     }
@@ -68,7 +72,7 @@ function collect(grammar: Grammar, nodes: readonly Node[], broken: boolean, text
   const isPython = grammar.name === 'python';
   const separator = grammar.name === 'cpp' || grammar.name === 'rust' ? '::' : '.';
   const definitions = nest(found, separator, calls, (definition) => {
-    const above = readAbove(lines, definition.header);
+    const above = readAbove(lines, definition.header, isPython ? 'hash' : 'slashes');
     if (!isPython) return { ...above, body: definition.bodyLine + 1 };
     const docEnd = docstrings.get(definition.bodyLine);
     const doc = docEnd === undefined ? above.doc : { start: definition.bodyLine, end: docEnd };
@@ -83,6 +87,7 @@ interface Captures {
   name?: Node;
   body?: Node;
   owner?: Node;
+  declarator?: Node;
   doc?: Node;
   import?: Node;
   specifier?: Node;
@@ -99,7 +104,7 @@ function capturesOf(match: QueryMatch): Captures {
         captures.kind = name;
         captures.node = node;
         break;
-      case 'name': case 'body': case 'owner': case 'doc': case 'import': case 'specifier': case 'require': case 'call': case 'receiver':
+      case 'name': case 'body': case 'owner': case 'declarator': case 'doc': case 'import': case 'specifier': case 'require': case 'call': case 'receiver':
         captures[name] = node;
     }
   }
@@ -125,7 +130,8 @@ function flat(kind: DefinitionKind, node: Node, name: Node, body: Node, owner: N
 /** One statement may import several modules: Python's `import a, b as c`. */
 function clauses(grammar: Grammar, node: Node, specifier: Node | undefined, textOf: (node: Node) => string): ImportClause[] {
   const text = textOf(node).slice(0, maxImportChars);
-  const line = node.startPosition.row;
+  // Of a statement over several lines, the one that says from where is the one to quote.
+  const line = (specifier ?? node).startPosition.row;
   if (specifier !== undefined) return [{ specifier: textOf(specifier).replace(/^["'<]|[">']$/g, ''), text, line }];
   const from = /^from\s+(\S+)\s+import\b/.exec(text)?.[1];
   if (from !== undefined) return [{ specifier: from, text, line }];

@@ -65,7 +65,7 @@ function problemsOf(row: Row, files: ReadonlyMap<string, string[]>, messages: st
       const lines = answer.split('\n');
       const quote = lines.slice(0, -1).filter((line) => !/^##(?:begin|end)_quote##$/.test(line));
       const hasOracle = lines[0] === '##begin_quote##';
-      const shown = quote.every((line) => row.messages[0]!.content.includes(line));
+      const shown = row.messages[0]!.content.includes(quote.join('\n'));
       return [...quoteProblem(lines.at(-1)!, files), ...wordsProblem(quote.join('\n'), own.slice(row.start_line - 1, row.end_line)), ...(hasOracle === shown ? [] : ['quotes what was not shown, or does not quote what was'])];
     }
   }

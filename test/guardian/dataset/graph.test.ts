@@ -11,7 +11,8 @@ async function graphOf(files: Record<string, string>) {
   }));
   const graph = await buildGraph(studies, async () => undefined);
   return {
-    imports: graph.imports.map(({ from, to }) => `${from.file.path} > ${to.file.path}`),
+    imports: [...graph.imports.map(({ from, to }) => `${from.file.path} > ${to.file.path}`), ...graph.packages.map(({ from, folder }) => `${from.file.path} > ${folder}/`)],
+    unsure: [...graph.unsure],
     calls: graph.calls.map(({ from, call, to, target }) => `${from.file.path}:${call.from === undefined ? '' : from.parsed.definitions[call.from]!.qualifiedName} > ${to.file.path}:${target.qualifiedName}`),
   };
 }
@@ -45,7 +46,7 @@ t.test('go: packages by folder and module path', async (t) => {
     'door/more.go': 'package door\n\nfunc close(a int) int {\n\treturn a\n}\n',
     'main.go': 'package main\n\nimport (\n\t"fmt"\n\t"example.org/shop/door"\n)\n\nfunc main() {\n\tfmt.Println(door.Open(1))\n}\n',
   });
-  t.same(imports, ['main.go > door/door.go', 'main.go > door/more.go']);
+  t.same(imports, ['main.go > door/'], 'a package is imported, not its files');
   t.same(calls, ['door/door.go:Open > door/more.go:close', 'main.go:main > door/door.go:Open']);
 });
 
@@ -77,4 +78,48 @@ t.test('c: includes beside, from include folders, or by the only name', async (t
   });
   t.same(imports, ['src/main.c > include/shop/door.h', 'src/main.c > src/wall.h']);
   t.same(calls.sort(), ['src/main.c:main > include/shop/door.h:door_open', 'src/main.c:main > src/wall.h:wall_paint']);
+});
+
+t.test('javascript: a call is of what its import names, and of what is exported', async (t) => {
+  const { calls, unsure } = await graphOf({
+    'a.ts': "import { createLogger as make } from './logger.js';\nimport start, { type Kind, stop } from './run.js';\nimport { open, door } from './door.js';\nfunction go(hidden: () => void) {\n  logger();\n  make();\n  start();\n  stop();\n  open();\n  hidden();\n  door.hidden();\n}\n",
+    'logger.js': 'export function createLogger() {\n  return 1;\n}\nexport function logger() {\n  return 1;\n}\n',
+    'run.js': 'function stop() {\n  return 1;\n}\nexport { stop };\nexport default function run() {\n  return 1;\n}\n',
+    'door.js': 'const door = {\n  open() {\n    return 1;\n  },\n  shut() {\n    return open();\n  },\n};\nexport function hidden() {\n  return 1;\n}\n',
+    'b.cjs': "const { one: first, two } = require('./c.cjs');\nconst all = require('./c.cjs');\nfunction b() {\n  first();\n  two();\n  all.one();\n  all.three();\n}\n",
+    'c.cjs': 'function one() {\n  return 1;\n}\nfunction two() {\n  return 1;\n}\nfunction three() {\n  return 1;\n}\nmodule.exports = { one, two };\n',
+  });
+  t.same(calls, ['a.ts:go > logger.js:createLogger', 'a.ts:go > run.js:run', 'a.ts:go > run.js:stop', 'b.cjs:b > c.cjs:one', 'b.cjs:b > c.cjs:two', 'b.cjs:b > c.cjs:one']);
+  t.same(unsure.sort(), ['hidden', 'logger', 'open', 'require', 'three']);
+});
+
+t.test('python: renamed imports, and a class is no module', async (t) => {
+  const { calls } = await graphOf({
+    'a.py': 'from b import work as w, Shop\nfrom c import *\nimport b as other\n\ndef run():\n    w()\n    work()\n    Shop.work()\n    other.work()\n    paint()\n',
+    'b.py': 'class Shop:\n    pass\n\ndef work():\n    return 1\n',
+    'c.py': 'def paint():\n    return 1\n',
+  });
+  t.same(calls, ['a.py:run > b.py:work', 'a.py:run > b.py:work', 'a.py:run > c.py:paint']);
+});
+
+t.test('go: methods, and what another package hides, are not called by their names', async (t) => {
+  const { calls } = await graphOf({
+    'go.mod': 'module example.org/shop\n',
+    'door/door.go': 'package door\n\ntype Door struct {\n\ta int\n}\n\nfunc (d Door) Open() int {\n\treturn 1\n}\n\nfunc hide() int {\n\treturn 1\n}\n\nfunc Wide() int {\n\treturn Open()\n}\n',
+    'door/door_test.go': 'package door_test\n\nfunc testIt() {\n\thide()\n\tWide()\n}\n',
+    'main.go': 'package main\n\nimport d "example.org/shop/door"\n\nfunc main() {\n\td.Open()\n\td.hide()\n\td.Wide()\n\tWide()\n}\n',
+  });
+  t.same(calls, ['main.go:main > door/door.go:Wide']);
+});
+
+t.test('a folder of many files takes time by their number, not by its square', async (t) => {
+  const text = (at: number): string => `package many\n\nfunc f${at}() {\n${Array.from({ length: 100 }, (_, line) => `\tunknown${line}()\n`).join('')}\tf${(at + 1) % 1000}()\n}\n`;
+  const studies = await Promise.all(Array.from({ length: 1_000 }, async (_, at) => {
+    const file = sourceFile(`many/f${at}.go`, text(at));
+    return { file, parsed: await parseFile(file.path, file.text, file.lines), start: 0 };
+  }));
+  const started = performance.now();
+  const { calls } = await buildGraph(studies, async () => undefined);
+  t.equal(calls.length, 1_000);
+  t.ok(performance.now() - started < 1_500, `${(performance.now() - started).toFixed(0)} ms`);
 });

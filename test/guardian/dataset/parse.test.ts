@@ -150,6 +150,26 @@ t.test('c and c++', async (t) => {
   }
 });
 
+t.test('imports that are easily missed', async (t) => {
+  t.same((await parse('a.py', 'from __future__ import annotations\nfrom .a import (\n    b,\n)\n')).imports, [['__future__', 1], ['.a', 2]]);
+  for (const path of ['a.js', 'a.ts', 'a.tsx']) t.same((await parse(path, "import {\n  a,\n} from './a.js';\nconst b = await import('./b.js');\n")).imports, [['./a.js', 3], ['./b.js', 4]], path);
+});
+
+t.test('c and c++: names behind pointers, destructors and operators', async (t) => {
+  const named = async (path: string, text: string) => (await parse(path, text)).definitions.map(([kind, name]) => `${kind} ${name}`);
+  t.same(await named('a.c', 'char **bar(void)\n{\n\treturn 0;\n}\nint *const *baz(int a)\n{\n\treturn 0;\n}\nint (*pick(int a))(int)\n{\n\treturn 0;\n}\n'), ['function bar', 'function baz']);
+  const text = 'struct A {\n  A() {\n    f();\n  }\n  ~A() {\n    f();\n  }\n  bool operator==(const A& o) const {\n    return true;\n  }\n  A &self() {\n    return *this;\n  }\n};\nA::~A() {\n  f();\n}\nstd::string &A::get() {\n  return x;\n}\nbool operator<(const A& a, const A& b) {\n  return true;\n}\ntemplate <class T> T **make() {\n  return 0;\n}\n';
+  t.same(await named('a.cpp', text), ['type A', 'method A::A', 'method A::~A', 'method A::operator==', 'method A::self', 'method A::~A', 'method A::get', 'function operator<', 'function make']);
+});
+
+t.test('what speaks to a tool, and a private field, are no documentation', async (t) => {
+  const docs = async (path: string, text: string) => (await parse(path, text)).definitions.map(([, name, , doc]) => `${name}: ${doc}`);
+  t.same(await docs('a.js', 'class A {\n  #count = 0;\n  size() {\n    return 1;\n  }\n}\n// eslint-disable-next-line no-x\nfunction a() {\n  return 1;\n}\n// Says.\n// @ts-ignore\nfunction b() {\n  return 1;\n}\n/* eslint-disable */\n/** Says more. */\nfunction c() {\n  return 1;\n}\n'), ['A: ', 'A.size: ', 'a: ', 'b: // Says.', 'c: /** Says more. */']);
+  t.same(await docs('a.go', 'package a\n\n//go:noinline\nfunc a() {\n}\n\n// Says.\n//nolint:all\nfunc b() {\n}\n'), ['a: ', 'b: // Says.']);
+  t.same(await docs('a.py', '# pylint: disable=x\ndef a():\n    return 1\n\n# type: ignore\n# Says.\ndef b():\n    return 1\n\n# noqa: E501\ndef c():\n    return 1\n'), ['a: ', 'b: # Says.', 'c: ']);
+  t.same(await docs('a.c', '*p = 1;\nint a(void)\n{\n\treturn 1;\n}\n#define X\nint b(void)\n{\n\treturn 1;\n}\n'), ['a: ', 'b: ']);
+});
+
 t.test('a syntax error costs what it touches and nothing else', async (t) => {
   const broken = await parse('a.py', 'def good(a):\n    return a\n\ndef bad(:\n    return (\n\ndef later(a):\n    return a\n');
   t.ok(broken.broken);

@@ -1,7 +1,6 @@
-/** What C and C++ share. */
+/** What C and C++ share. A function's name stands at any depth in its declarator: `char **bar(void)`. */
 const common = `
-(function_definition declarator: (function_declarator declarator: (identifier) @name) body: (compound_statement) @body) @function
-(function_definition declarator: (pointer_declarator declarator: (function_declarator declarator: (identifier) @name)) body: (compound_statement) @body) @function
+(function_definition declarator: (_) @declarator body: (compound_statement) @body) @function
 (struct_specifier name: (type_identifier) @name body: (field_declaration_list) @body) @type
 (enum_specifier name: (type_identifier) @name body: (enumerator_list) @body) @type
 (type_definition type: (struct_specifier !name body: (field_declaration_list) @body) declarator: (type_identifier) @name) @type
@@ -12,10 +11,6 @@ const common = `
 export const cQuery = common;
 
 export const cppQuery = `${common}
-(function_definition declarator: (function_declarator declarator: (field_identifier) @name) body: (compound_statement) @body) @method
-(function_definition declarator: (function_declarator declarator: (qualified_identifier) @name) body: (compound_statement) @body) @method
-(function_definition declarator: (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (qualified_identifier)] @name)) body: (compound_statement) @body) @function
-(function_definition declarator: (pointer_declarator declarator: (function_declarator declarator: [(field_identifier) (qualified_identifier)] @name)) body: (compound_statement) @body) @method
 (class_specifier name: (type_identifier) @name body: (field_declaration_list) @body) @class
 (namespace_definition name: (_) @name body: (declaration_list) @body) @module
 `;

@@ -11,6 +11,7 @@ const common = `
 (import_statement source: (string) @specifier) @import
 (export_statement source: (string) @specifier) @import
 (variable_declarator value: (call_expression function: (identifier) @require arguments: (arguments . (string) @specifier))) @import
+(call_expression function: (import) arguments: (arguments . (string) @specifier)) @import
 (call_expression function: (identifier) @call)
 (call_expression function: (member_expression object: [(identifier) (this)] @receiver property: (property_identifier) @call))
 (new_expression constructor: (identifier) @call)

@@ -5,6 +5,7 @@ export const pythonQuery = `
 (block . (expression_statement (string) @doc))
 (import_statement) @import
 (import_from_statement) @import
+(future_import_statement) @import
 (call function: (identifier) @call)
 (call function: (attribute object: (identifier) @receiver attribute: (identifier) @call))
 `;
