@@ -52,10 +52,11 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     progress(((index + 1) / sided.length) * parsedShare);
   }
   const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
+  if (commits.unread > 0) rowsDropped.add('history_over_limit', commits.unread);
   const guard = await createSecretGuard(clean.map(({ file }) => file), breathe);
   const made = {} as Record<Side, Example[]>;
   for (const side of ['train', 'heldout'] as const) {
-    const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits[side]];
+    const all = [...(await examplesOf(studies[side], settings, breathe)), ...commits.examples[side]];
     const known = new Set<string>();
     const own = await keep(all, breathe, (example) => {
       const reason = guard.shows(example) ? 'secret' : isNew(known, example) ? undefined : 'repeated_answer';
@@ -87,6 +88,7 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     filesDropped: filesDropped.counts,
     rowsDropped: rowsDropped.counts,
     parsed,
+    ...(commits.gap === undefined ? {} : { historyGap: commits.gap }),
   };
 }
 
