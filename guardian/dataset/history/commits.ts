@@ -35,15 +35,20 @@ export async function readCommits(repository: string, commit: string, maxCommits
   if (maxCommits === 0) return { commits: [], unread: 0 };
   if (await isShallow(repository, shallowTimeoutMs)) throw new HistoryGap('the repository is a shallow clone');
   const select = ['--no-merges', `--max-count=${maxCommits}`];
-  const ids: string[] = [];
-  for await (const id of readParts(repository, ['rev-list', ...select, '--end-of-options', commit], '\n', '', { left: maxChars, isSpent: false }, signal)) if (id !== '') ids.push(id);
-  const messages = await readMessages(repository, [...select, '--end-of-options', commit], { left: maxRead, isSpent: false }, signal);
-  const budget = { left: maxRead, isSpent: false };
-  const listed = await readChanges(repository, messages, maxChanges, budget, signal);
+  const messagesLeft = { left: maxRead, isSpent: false };
+  const messages = await readMessages(repository, [...select, '--end-of-options', commit], messagesLeft, signal);
+  const changesLeft = { left: maxRead, isSpent: false };
+  const listed = await readChanges(repository, messages, maxChanges, changesLeft, signal);
   // The one that the budget ended in is not whole.
-  const last = budget.isSpent ? listed.pop() : undefined;
+  const last = changesLeft.isSpent ? listed.pop() : undefined;
   const read = last === undefined ? messages.size : [...messages.keys()].indexOf(last.id);
-  return { commits: listed.filter(({ changes }) => changes.length > 0 && changes.length <= maxChanges), unread: ids.length - read };
+  const all = messagesLeft.isSpent ? await count(repository, [...select, '--end-of-options', commit], signal) : messages.size;
+  return { commits: listed.filter(({ changes }) => changes.length > 0 && changes.length <= maxChanges), unread: all - read };
+}
+
+async function count(repository: string, which: readonly string[], signal: AbortSignal): Promise<number> {
+  for await (const line of readParts(repository, ['rev-list', '--count', ...which], '\n', '', { left: 100, isSpent: false }, signal)) return Number(line);
+  return 0;
 }
 
 /** @returns messages by the ids of their commits, in order */
