@@ -25,7 +25,7 @@ const plannedShare = 0.9;
 /**
  * Makes a dataset of a repository at a commit: train.jsonl and heldout.jsonl (a row each line), heldout_files.jsonl
  * (the held-out files whole), report.json and report.md. They are a function of commit and settings alone: the same
- * bytes on every machine, but that a shallow or partial copy of the repository gives fewer commit messages.
+ * bytes on every machine, but that a shallow or partial copy of the repository gives no commit messages, and says so.
  * @throws Error when git can't give the commit's files; the signal's reason when it aborts
  */
 export async function buildDataset(options: BuildOptions): Promise<DatasetReport> {
@@ -57,6 +57,7 @@ export async function buildDataset(options: BuildOptions): Promise<DatasetReport
       files_listed: collected.listed,
       bytes_read: collected.bytes,
       ...(plan.parsed === undefined ? {} : { files_parsed: plan.parsed.files, files_broken: plan.parsed.broken }),
+      ...(plan.historyGap === undefined ? {} : { history_gap: plan.historyGap }),
       files_dropped: sorted(sumOf(collected.dropped, plan.filesDropped)),
       rows_dropped: sorted(plan.rowsDropped),
       train: tally.report('train'),

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { languageOf } from './language.ts';
+import { licenceHeaderLines } from './licence.ts';
 import type { DatasetSettings } from './settings.ts';
 
 export type ContentReason = 'binary' | 'empty' | 'secret' | 'lfs_pointer' | 'lock_file' | 'generated' | 'minified';
 
-/** Looked for in comments among the first lines only: files that speak about generated code are not generated. */
+/** Looked for in comments among the first lines below a licence's header only: files that speak about generated code are not generated. */
 const commentStart = /^\s*(?:\/\/|\/\*|\*|#|--|;|%|<!--|"""|''')/;
 const generatedMark = /@generated\b|\bauto-?generated\b|\bgenerated (?:automatically|by|from|file)\b|\bdo not (?:edit|modify)\b/i;
 const headLines = 8;
@@ -29,7 +30,9 @@ export function readText(path: string, content: Buffer, settings: DatasetSetting
 }
 
 function isGenerated(text: string): boolean {
-  return text.split('\n', headLines).some((line) => commentStart.test(line) && generatedMark.test(line));
+  const header = licenceHeaderLines(text);
+  // A mark may also stand within or above what is taken for the header.
+  return text.split('\n', header + headLines).some((line) => commentStart.test(line) && generatedMark.test(line));
 }
 
 /** Prose often has a paragraph a line; code does not. */

@@ -1,11 +1,11 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * A number in [0, 1) that depends on the seed and the text alone: the first 48 bits of
  * SHA-256(seed as decimal, NUL, text in UTF-8).
  */
 export function seededShare(seed: bigint, text: string): number {
-  const digest = createHash('sha256').update(`${seed}\0`).update(text).digest();
+  const digest = hash('sha256', `${seed}\0${text}`, 'buffer');
   return digest.readUIntBE(0, 6) / 2 ** 48;
 }
 

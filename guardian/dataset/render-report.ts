@@ -16,6 +16,7 @@ export function renderReport(report: DatasetReport, tokens?: TokenCounts): strin
     `# Dataset of ${report.commit}`,
     `${train.rows} examples of ${train.files} files to train on, ${heldout.rows} of ${heldout.files} held out. ${report.files_listed} files listed, ${report.bytes_read} bytes read.`,
     ...(report.files_parsed === undefined ? [] : [`${report.files_parsed} files parsed, ${report.files_broken ?? 0} of them with a part that could not be.`]),
+    ...(report.history_gap === undefined ? [] : [`No examples of commits, since ${report.history_gap}.`]),
     '## Sides',
     table(['side', 'files', 'rows', 'characters of answers', ...(tokens === undefined ? [] : ['tokens'])], [
       ['train', train.files, train.rows, train.answer_chars, ...(tokens === undefined ? [] : [tokens.train])],

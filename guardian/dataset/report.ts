@@ -26,6 +26,8 @@ export interface DatasetReport {
   /** Files that were parsed, and those among them with a part that could not be. Absent where nothing is parsed. */
   files_parsed?: number;
   files_broken?: number;
+  /** Why there are no rows of commits: this copy lacks history that others have. */
+  history_gap?: string;
   files_dropped: Record<string, number>;
   rows_dropped: Record<string, number>;
   train: SideReport;

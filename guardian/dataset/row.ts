@@ -40,6 +40,8 @@ export interface Plan {
   rowsDropped: ReadonlyMap<string, number>;
   /** Files that were parsed, and those among them with a part that could not be. */
   parsed?: { files: number; broken: number };
+  /** Why there are no rows of commits, where this copy of the repository lacks history that others have. */
+  historyGap?: string;
 }
 
 /** Counts by reason. */

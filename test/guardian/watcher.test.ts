@@ -15,7 +15,7 @@ t.setTimeout(10_000);
 /** So long that it never comes in a test. */
 const never = 3_600_000;
 const registration = create(ProjectRegisteredSchema, { repository: '/repository', watch: true });
-const plan = create(PipelinePlannedSchema, { project: 'p', source: { commit: 'c1' } });
+const plan = create(PipelinePlannedSchema, { trigger: 'request', project: 'p', source: { commit: 'c1' } });
 const start: ProjectCommand = { type: 'start-pipeline', pipelineId: 'agent_1', plan, decision: create(DecisionMadeSchema, { retrain: true }) };
 const end: ProjectCommand = { type: 'end-pipeline', pipelineId: 'agent_1', status: 'completed' };
 const pend: ProjectCommand = { type: 'pend', pending: create(RetrainPendingSchema, { trigger: 'request', request: {} }) };

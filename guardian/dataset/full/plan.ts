@@ -56,36 +56,34 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     progress(((index + 1) / sided.length) * parsedShare);
   }
   const commits = await commitExamples(options.repository, options.commit, settings, new Map(sided.map((one) => [one.file.path, one])), signal);
+  if (commits.unread > 0) rowsDropped.add('history_over_limit', commits.unread);
   const guard = await createSecretGuard(clean.map(({ file }) => file), breathe);
   const everything = [...studies.train, ...studies.heldout];
   const names = createNameIndex(everything);
   const graph = await buildGraph(everything, breathe);
   const made = {} as Record<Side, Example[]>;
+  // Answers too short to share a run of 50 tokens are compared whole.
+  const answers = { train: new Set<string>(), heldout: new Set<string>() };
   for (const side of ['train', 'heldout'] as const) {
-    const all = [...(await examplesOf(studies[side], { names, graph }, settings, breathe)), ...commits[side]];
-    const known = new Set<string>();
-    const own = await keep(all, breathe, (example) => {
-      const reason = guard.shows(example) ? 'secret' : isNew(known, example) ? undefined : 'repeated_answer';
+    const all = [...(await examplesOf(studies[side], { names, graph }, settings, breathe)), ...commits.examples[side]];
+    const wanted = (example: Example): boolean => {
+      const reason = guard.shows(example) ? 'secret' : !isNew(answers[side], example) ? 'repeated_answer' : side === 'heldout' && answers.train.has(answerKey(example)) ? 'seen_in_training' : undefined;
       if (reason !== undefined) rowsDropped.add(reason);
       return reason === undefined;
-    });
-    const { kept, dropped } = balance(own, settings);
+    };
+    // The shares are measured against file completion, so that it is looked at first. Of the rest only what is chosen
+    // is: most is not, and each look writes an example out.
+    const files = new Set(await keep(all.filter(isOfFile), breathe, wanted));
+    const { kept, dropped } = balance(all.filter((example) => !isOfFile(example) || files.has(example)), settings);
     if (dropped > 0) rowsDropped.add('over_share', dropped);
-    made[side] = kept;
+    const chosen = side === 'heldout' ? sample(kept, settings, rowsDropped.add) : kept;
+    made[side] = await keep(chosen, breathe, (example) => files.has(example) || wanted(example));
   }
   progress(0.8);
-  // Answers too short to share a run of 50 tokens are compared whole.
-  const answers = new Set<string>();
-  await keep(made.train, breathe, (example) => isNew(answers, example));
-  const heldout = sample(made.heldout, settings, rowsDropped.add).filter((example) => {
-    const isUnseen = isNew(answers, example);
-    if (!isUnseen) rowsDropped.add('seen_in_training');
-    return isUnseen;
-  });
   // A held-out file is written whole, so that one with a secret can't be.
   const whole = studies.heldout.filter(({ file }) => !guard.holdsSecret(file));
   if (whole.length < studies.heldout.length) filesDropped.add('secret', studies.heldout.length - whole.length);
-  const rows = await separate({ train: made.train, heldout, heldoutFiles: whole.map(wholeFile) }, { row: rowsDropped.add, file: filesDropped.add }, breathe);
+  const rows = await separate({ ...made, heldoutFiles: whole.map(wholeFile) }, { row: rowsDropped.add, file: filesDropped.add }, breathe);
   progress(1);
   return {
     rows: render(options.files, rows),
@@ -94,6 +92,7 @@ export async function planFull(options: FullOptions): Promise<Plan> {
     filesDropped: filesDropped.counts,
     rowsDropped: rowsDropped.counts,
     parsed,
+    ...(commits.gap === undefined ? {} : { historyGap: commits.gap }),
   };
 }
 
@@ -118,7 +117,15 @@ async function keep(examples: readonly Example[], breathe: () => Promise<void>, 
 /** One answer is asked for once in a kind, where it stands first. */
 function isNew(known: Set<string>, example: Example): boolean {
   const before = known.size;
-  return known.add(hash('sha1', `${example.kind} ${example.write().answer}`, 'base64')).size > before;
+  return known.add(answerKey(example)).size > before;
+}
+
+function answerKey(example: Example): string {
+  return hash('sha1', `${example.kind} ${example.write().answer}`, 'base64');
+}
+
+function isOfFile({ kind }: Example): boolean {
+  return kind === 'file_completion';
 }
 
 /** At most `maxHeldoutRows`, of each kind by its share of the characters, by a seeded hash of where they stand. */

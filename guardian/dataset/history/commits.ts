@@ -1,9 +1,11 @@
-import { exitCode, spawnGit } from '../../git/run.ts';
+import { isShallow } from '../../git/history.ts';
+import { HistoryGap, readParts, type Budget } from './read-output.ts';
 
-/** A file that a commit changed, by the ids of its contents before and after. */
+/** A file that a commit changed or added, by the ids of its contents before and after. */
 export interface Change {
   path: string;
-  before: string;
+  /** Undefined where the commit added the file. */
+  before: string | undefined;
   after: string;
 }
 
@@ -13,71 +15,85 @@ export interface Commit {
   changes: Change[];
 }
 
-const maxOutputBytes = 64 << 20;
+export interface History {
+  commits: Commit[];
+  /** Commits that were not looked at, since those before them say too much. */
+  unread: number;
+}
+
+/** Characters of messages, and of lists of changed files, that are read at most. */
+const maxChars = 64 << 20;
+const shallowTimeoutMs = 30_000;
 
 /**
- * The newest commits that a commit has behind it, without merges and first ones. A shallow repository has fewer.
- * Only commits that change contents of regular files in their place, at most `maxChanges`, are given.
+ * The newest commits that a commit has behind it, without merges and first ones. Only those that change or add regular
+ * files, at most `maxChanges`, are given: what is removed can't be shown in a few lines.
+ * @param maxRead characters of messages, and of lists of changed files, after which the rest is left out
+ * @throws HistoryGap when the repository is shallow, or git can't read what the commits need
  */
-export async function readCommits(repository: string, commit: string, maxCommits: number, maxChanges: number, signal: AbortSignal): Promise<Commit[]> {
-  if (maxCommits === 0) return [];
-  const listed = await output(repository, ['rev-list', '--no-merges', `--max-count=${maxCommits}`, '--encoding=UTF-8', '--format=%x00%H%x00%B%x00', '--end-of-options', commit], '', signal);
+export async function readCommits(repository: string, commit: string, maxCommits: number, maxChanges: number, signal: AbortSignal, maxRead = maxChars): Promise<History> {
+  if (maxCommits === 0) return { commits: [], unread: 0 };
+  if (await isShallow(repository, shallowTimeoutMs)) throw new HistoryGap('the repository is a shallow clone');
+  const select = ['--no-merges', `--max-count=${maxCommits}`];
+  const messagesLeft = { left: maxRead, isSpent: false };
+  const messages = await readMessages(repository, [...select, '--end-of-options', commit], messagesLeft, signal);
+  const changesLeft = { left: maxRead, isSpent: false };
+  const listed = await readChanges(repository, messages, maxChanges, changesLeft, signal);
+  // The one that the budget ended in is not whole.
+  const last = changesLeft.isSpent ? listed.pop() : undefined;
+  const read = last === undefined ? messages.size : [...messages.keys()].indexOf(last.id);
+  const all = messagesLeft.isSpent ? await count(repository, [...select, '--end-of-options', commit], signal) : messages.size;
+  return { commits: listed.filter(({ changes }) => changes.length > 0 && changes.length <= maxChanges), unread: all - read };
+}
+
+async function count(repository: string, which: readonly string[], signal: AbortSignal): Promise<number> {
+  for await (const line of readParts(repository, ['rev-list', '--count', ...which], '\n', '', { left: 100, isSpent: false }, signal)) return Number(line);
+  return 0;
+}
+
+/** @returns messages by the ids of their commits, in order */
+async function readMessages(repository: string, which: readonly string[], budget: Budget, signal: AbortSignal): Promise<Map<string, string>> {
   const messages = new Map<string, string>();
   // `commit <id>\n`, then NUL, id, NUL, message, NUL and the line's end.
-  const fields = listed.split('\0');
-  for (let at = 1; at + 1 < fields.length; at += 3) messages.set(fields[at]!, fields[at + 1]!);
-  const ids = [...messages.keys()];
-  if (ids.length === 0) return [];
-  const raw = await output(repository, ['diff-tree', '--stdin', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all', '--no-abbrev'], `${ids.join('\n')}\n`, signal);
-  return commitsOf(raw, messages).filter(({ changes }) => changes.length > 0 && changes.length <= maxChanges);
+  let at = 0;
+  let id = '';
+  for await (const field of readParts(repository, ['rev-list', '--encoding=UTF-8', '--format=%x00%H%x00%B%x00', ...which], '\0', '', budget, signal)) {
+    if (at % 3 === 1) id = field;
+    if (at % 3 === 2) messages.set(id, field);
+    at += 1;
+  }
+  return messages;
 }
 
 /** Entries: `<id>\n` or `<id>` alone, then `:<mode> <mode> <object> <object> <status>` and a path each. */
-function commitsOf(raw: string, messages: ReadonlyMap<string, string>): Commit[] {
+async function readChanges(repository: string, messages: ReadonlyMap<string, string>, maxChanges: number, budget: Budget, signal: AbortSignal): Promise<Commit[]> {
   const commits: Commit[] = [];
-  const broken = new Set<Commit>();
-  const fields = raw.split('\0');
-  for (let at = 0; at < fields.length; at += 1) {
-    const field = fields[at]!.trimStart();
-    if (!field.startsWith(':')) {
-      if (messages.has(field)) commits.push({ id: field, message: messages.get(field)!, changes: [] });
+  const args = ['diff-tree', '--stdin', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all', '--no-abbrev'];
+  let entry: string[] | undefined;
+  let isBroken = false;
+  for await (const field of readParts(repository, args, '\0', `${[...messages.keys()].join('\n')}\n`, budget, signal)) {
+    const last = commits.at(-1);
+    if (entry !== undefined) {
+      const change = changeOf(entry, field);
+      // What is removed or no regular file can't be shown; more changes than asked for need not be known.
+      isBroken ||= change === undefined || last!.changes.length > maxChanges;
+      if (isBroken) last!.changes = [];
+      else last!.changes.push(change!);
+      entry = undefined;
       continue;
     }
-    const [before, after, from = '', to = '', status] = field.slice(1).split(' ');
-    const path = fields[(at += 1)] ?? '';
-    const last = commits.at(-1);
-    if (last === undefined) continue;
-    if (status === 'M' && before!.startsWith('100') && after!.startsWith('100') && from !== to) last.changes.push({ path, before: from, after: to });
-    // What is added, removed or no regular file can't be shown in a few lines.
-    else broken.add(last);
+    const text = field.trimStart();
+    if (text.startsWith(':') && last !== undefined) entry = text.slice(1).split(' ');
+    else if (messages.has(text)) {
+      commits.push({ id: text, message: messages.get(text)!, changes: [] });
+      isBroken = false;
+    }
   }
-  return commits.filter((one) => !broken.has(one));
+  return commits;
 }
 
-/** @throws Error when git fails or says more than `maxOutputBytes` */
-export async function output(repository: string, args: readonly string[], input: string, signal: AbortSignal): Promise<string> {
-  const child = spawnGit(repository, args);
-  const stop = (): void => void child.kill('SIGKILL');
-  signal.addEventListener('abort', stop, { once: true });
-  const ended = exitCode(child);
-  ended.catch(() => undefined);
-  let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(0, 2_000)));
-  child.stdin.on('error', () => undefined).end(input);
-  try {
-    const parts: Buffer[] = [];
-    let size = 0;
-    for await (const part of child.stdout as AsyncIterable<Buffer>) {
-      size += part.length;
-      if (size > maxOutputBytes) throw new Error(`git ${args[0]} gave more than ${maxOutputBytes} bytes`);
-      parts.push(part);
-    }
-    const code = await ended;
-    signal.throwIfAborted();
-    if (code !== 0) throw new Error(`git ${args[0]} failed: ${complaint.trim() || 'it said nothing'}`);
-    return Buffer.concat(parts).toString('utf8');
-  } finally {
-    signal.removeEventListener('abort', stop);
-    stop();
-  }
+function changeOf([modeBefore, mode, before = '', after = '', status]: readonly string[], path: string): Change | undefined {
+  if (!mode?.startsWith('100')) return undefined;
+  if (status === 'A') return { path, before: undefined, after };
+  return status === 'M' && modeBefore!.startsWith('100') && before !== after ? { path, before, after } : undefined;
 }

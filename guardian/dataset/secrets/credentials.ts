@@ -14,6 +14,13 @@ export const exactCredentials: readonly SecretRule[] = [
     accept: (header, text, at) => /[A-Za-z0-9+/]{32}/.test(text.slice(at + header.length, at + header.length + keyHeadChars).split('-----END', 1)[0]!),
   },
   {
+    // PuTTY's own form has no header of its private part but this line.
+    kind: 'putty_key',
+    marks: ['Private-Lines: '],
+    pattern: /Private-Lines: \d{1,4}(?:\r?\n|\\n)(?<value>[A-Za-z0-9+/=]{4,64}(?:(?:\r?\n|\\n)[A-Za-z0-9+/=]{4,64}){0,300})(?=\r?\n|\\n|$)/dy,
+    accept: (value) => /[A-Za-z0-9+/]{32}/.test(value),
+  },
+  {
     kind: 'url_password',
     marks: ['://'],
     pattern: /:\/\/[^\s:/?#@"'`<>()[\]]{0,80}:(?<value>[^\s/?#@"'`<>()[\]]{3,200})@(?!(?:[\w-]{1,60}\.)?example\.)[\w[$-]/dy,
@@ -36,6 +43,12 @@ export const headerCredentials: readonly SecretRule[] = [
     kind: 'bearer_token',
     marks: ['bearer '],
     pattern: /(?<!\w)bearer {1,3}(?<value>[\w.~+/-]{16,2000}={0,2})(?![\w+/=-])/diy,
+    accept: (value) => isPlausible(value) && isRandom(value),
+  },
+  {
+    kind: 'bearer_token',
+    marks: ['authorization'],
+    pattern: /authorization["'`\]]{0,2}[ \t]{0,4}(?:=>|[:=,])[ \t]{0,4}["'`]?(?:(?:token|apikey|key) {1,3})?(?<value>[\w.~+/-]{16,2000}={0,2})(?![\w+/=-])/diy,
     accept: (value) => isPlausible(value) && isRandom(value),
   },
 ];

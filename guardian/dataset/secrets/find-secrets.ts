@@ -1,4 +1,4 @@
-import { assignedSecret, secretNames } from './assignment.ts';
+import { assignedSecret, secretNames, secretWords } from './assignment.ts';
 import { exactCredentials, headerCredentials } from './credentials.ts';
 import type { SecretFinding, SecretRule } from './rule.ts';
 import { vendorTokens } from './vendor-tokens.ts';
@@ -6,12 +6,12 @@ import { vendorTokens } from './vendor-tokens.ts';
 export type { SecretFinding } from './rule.ts';
 
 /** All kinds that are looked for. */
-export const secretKinds: readonly string[] = [...[...vendorTokens, ...exactCredentials, ...headerCredentials].map(({ kind }) => kind), 'aws_secret_key', 'assigned_secret', 'assigned_password'];
+export const secretKinds: readonly string[] = [...new Set([...vendorTokens, ...exactCredentials, ...headerCredentials].map(({ kind }) => kind)), 'aws_secret_key', 'assigned_secret', 'assigned_password'];
 
 const exactRules = byMark([...vendorTokens, ...exactCredentials]);
 const headerRules = byMark(headerCredentials);
-const exactMarks = markPattern([...exactRules.keys()], 'g');
-const namedMarks = markPattern([...headerRules.keys(), ...secretNames], 'gi');
+const exactMarks = new RegExp(anyOf([...exactRules.keys()]), 'g');
+const namedMarks = new RegExp(`${anyOf([...headerRules.keys(), ...secretNames])}|${secretWords}`, 'gi');
 
 /**
  * Finds what looks like a secret: tokens of known form, private keys, passwords in URLs and headers, and values that
@@ -65,7 +65,7 @@ function byMark(rules: readonly SecretRule[]): Map<string, SecretRule[]> {
 }
 
 /** Longer marks first, so that `sk-ant-` is not taken for `sk-`. */
-function markPattern(marks: readonly string[], flags: string): RegExp {
+function anyOf(marks: readonly string[]): string {
   const sorted = marks.toSorted((a, b) => b.length - a.length || (a < b ? -1 : 1));
-  return new RegExp(sorted.map((mark) => mark.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), flags);
+  return sorted.map((mark) => mark.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|');
 }

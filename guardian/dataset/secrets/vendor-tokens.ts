@@ -16,7 +16,7 @@ export const vendorTokens: readonly SecretRule[] = [
   token('slack_token', ['xoxa-', 'xoxb-', 'xoxp-', 'xoxo-', 'xoxs-', 'xoxr-', 'xoxe-', 'xoxe.', 'xapp-'], '(?:xox[abposre][.-]|xapp-)[\\w.-]{10,500}'),
   token('slack_webhook', ['hooks.slack.com/'], 'hooks\\.slack\\.com/(?:services|workflows|triggers)/(?<value>[\\w/]{30,200})', (value) => isPlausible(value.slice(-24))),
   token('discord_webhook', ['discord.com/api/webhooks/', 'discordapp.com/api/webhooks/'], 'discord(?:app)?\\.com/api/webhooks/\\d{15,21}/(?<value>[\\w-]{50,90})'),
-  token('stripe_key', ['sk_live_', 'rk_live_', 'whsec_'], '(?:[sr]k_live_|whsec_)[A-Za-z0-9]{16,255}'),
+  token('stripe_key', ['sk_live_', 'rk_live_', 'sk_test_', 'rk_test_', 'whsec_'], '(?:[sr]k_(?:live|test)_|whsec_)[A-Za-z0-9]{16,255}'),
   token('google_api_key', ['AIza'], 'AIza[\\w-]{35}'),
   token('google_oauth', ['GOCSPX-', 'ya29.'], '(?:GOCSPX-[\\w-]{28}|ya29\\.[\\w-]{30,1000})'),
   token('google_service_account', ['"private_key_id"'], '"private_key_id"\\s{0,4}:\\s{0,4}"(?<value>[0-9a-f]{40})"'),

@@ -104,6 +104,11 @@ t.test('the same commit gives the same bytes, from whatever copy and in whatever
   await git(repository, 'clone', '--quiet', '--depth=1', `file://${repository}`, shallow);
   const less = await build(t, shallow);
   t.equal(less.report.train.by_kind['commit_message'], undefined, 'a shallow copy has no history');
+  t.match(less.report.history_gap, /shallow/, 'and says so');
+  t.match(renderReport(less.report), /No examples of commits, since the repository is a shallow clone/);
+  const depth = join(await makeFolder(t), 'depth');
+  await git(repository, 'clone', '--quiet', '--depth=9', `file://${repository}`, depth);
+  t.equal((await build(t, depth)).digest, less.digest, 'nor does one that has some');
   t.equal(less.report.train.by_kind['file_completion'], first.report.train.by_kind['file_completion'], 'and all else');
 });
 
