@@ -1,9 +1,10 @@
 /**
  * How fast a dataset is made: `node test/bench/dataset.ts [recipe] [folder ...]`. Puts source files of installed
- * packages (or of the folders named) under git in a temporary folder, and makes a dataset of them three times.
+ * packages (or of the folders named) under git in a temporary folder, with a history of some commits, and makes a
+ * dataset of them three times.
  */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { buildDataset } from '../../guardian/dataset/build.ts';
@@ -13,6 +14,7 @@ import { commitFiles, git } from '../support/repository.ts';
 const root = resolve(import.meta.dirname, '../..');
 const installed = ['node_modules/undici/lib', 'node_modules/openai', 'node_modules/@grpc/grpc-js', 'node_modules/fast-check', '.venv/lib/python3.11/site-packages/trl', '.venv/lib/python3.11/site-packages/peft'];
 const runs = 3;
+const commits = 100;
 
 const [recipe = 'full', ...named] = process.argv.slice(2);
 const folders = named.length > 0 ? named : installed.map((path) => join(root, path));
@@ -23,7 +25,8 @@ try {
     await cp(folder, join(repository, basename(folder) === 'lib' ? basename(resolve(folder, '..')) : basename(folder)), { recursive: true, filter: (path) => !/\/node_modules\/.*\/node_modules\/|\.map$|__pycache__/.test(path) });
   }
   await git(repository, 'init', '--quiet');
-  const commit = await commitFiles(repository, {});
+  await commitFiles(repository, {});
+  const commit = await addHistory(repository);
   console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores; Node ${process.version}, ${execFileSync('git', ['--version'], { encoding: 'utf8' }).trim()}; recipe ${recipe}`);
   for (let run = 1; run <= runs; run += 1) {
     const directory = await mkdtemp(join(work, 'dataset-'));
@@ -38,4 +41,16 @@ try {
   }
 } finally {
   await rm(work, { recursive: true, force: true });
+}
+
+/** Commits that each add a line to one file of code, since reading what they changed is part of the work. @returns the last */
+async function addHistory(repository: string): Promise<string> {
+  const paths = (await git(repository, 'ls-files', '-z', '--', '*.js', '*.ts', '*.py')).split('\0').filter((path) => path !== '');
+  let commit = '';
+  for (let number = 0; number < commits; number += 1) {
+    const path = paths[Math.floor((number * paths.length) / commits)]!;
+    const text = await readFile(join(repository, path), 'utf8');
+    commit = await commitFiles(repository, { [path]: `${text}${path.endsWith('.py') ? '#' : '//'} Change ${number}.\n` }, `Say at the end of ${path} that it is change ${number}`);
+  }
+  return commit;
 }

@@ -12,8 +12,8 @@ import { starterCorpus } from '../../gpu-agent/starter-corpus.ts';
 import type { DatasetSettings } from '../../guardian/dataset/settings.ts';
 import { realRepositories } from '../support/real-repositories.ts';
 import { isFolder, toolsCache } from '../support/registry-packages.ts';
+import { python, runTrainer } from '../support/trainer-command.ts';
 import { compareRecipes, type Comparison } from './recipes/compare.ts';
-import { python, runTrainer } from './recipes/trainer.ts';
 
 /** Steps and not seconds, so that it is the same model whatever else the machine does. */
 const starterSteps = 150;
@@ -42,13 +42,12 @@ function whole(name: 'seeds' | 'first-seed' | 'steps' | 'threads' | 'heldout-cha
 async function starter(): Promise<string> {
   const target = join(toolsCache(), 'starters', `starter-${starterSteps}-steps`);
   if (await isFolder(target)) return target;
-  const work = await mkdtemp(join(tmpdir(), 'forge-starter-'));
   await mkdir(dirname(target), { recursive: true });
   const corpus = await starterCorpus(join(import.meta.dirname, '../../node_modules'), python);
   const made = `${target}.${process.pid}`;
-  await runTrainer('starter', { output_dir: made, corpus_dirs: corpus, steps: starterSteps, seed: 0, threads: whole('threads') }, work);
+  await runTrainer('starter', { output_dir: made, corpus_dirs: corpus, steps: starterSteps, seed: 0, threads: whole('threads') });
   await rename(made, target);
-  await rm(work, { recursive: true });
+  await rm(`${made}.json`);
   return target;
 }
 

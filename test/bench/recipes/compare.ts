@@ -8,7 +8,7 @@ import { fieldsOf, need, numberOf, textOf, type Fields } from '../../../gpu-agen
 import { buildDataset } from '../../../guardian/dataset/build.ts';
 import { defaultSettings, type DatasetSettings, type Recipe } from '../../../guardian/dataset/settings.ts';
 import type { RealRepository } from '../../support/real-repositories.ts';
-import { runTrainer } from './trainer.ts';
+import { runTrainer } from '../../support/trainer-command.ts';
 
 const recipes = ['plain', 'full'] as const satisfies Recipe[];
 
@@ -65,7 +65,7 @@ export async function compareRecipes(repository: RealRepository, seed: number, f
     const result = await runTrainer('train', {
       ...starterHyperparameters, ...amount, seed, base_model: settings.base, train_file: join(datasets[recipe], 'train.jsonl'), output_dir: output,
       evaluate_every_epoch: false, checkpoint_every_steps: 1_000_000, device: 'cpu', threads: settings.threads,
-    }, join(folder, recipe));
+    });
     adapters[recipe] = need(textOf(result, 'adapter_dir'), 'adapter_dir');
     const count = (name: string): number => need(numberOf(result, name), name);
     runs[recipe] = { rows: await countLines(join(datasets[recipe], 'train.jsonl')), steps: count('steps'), tokensSeen: count('tokens_seen'), allTokens: count('all_tokens'), seconds: count('seconds') };
@@ -75,7 +75,7 @@ export async function compareRecipes(repository: RealRepository, seed: number, f
     // The full recipe first: the pair's value is then its gain over the plain one.
     base_model: settings.base, adapters: { full: adapters['full'], plain: adapters['plain'] }, heldout_file: heldoutFile, output_dir: join(folder, 'evaluation'),
     max_seq_length: starterHyperparameters.max_seq_length, seed, device: 'cpu', threads: settings.threads,
-  }, folder);
+  });
   const perplexityOf = (fields: Fields): number => need(numberOf(fields, 'perplexity'), 'perplexity');
   const tuned = need(fieldsOf(measured, 'adapters'), 'adapters');
   const [pair] = measured['pairs'] as [{ value: number; low: number; high: number }];
