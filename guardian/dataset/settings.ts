@@ -18,6 +18,8 @@ export interface DatasetSettings {
   /** Length of an answer. With context and template it makes about 500 to 900 tokens of a small vocabulary. */
   minAnswerChars: number;
   maxAnswerChars: number;
+  /** The pieces into which the full recipe cuts files. */
+  pieceChars: number;
   /** Share of files held out, near enough for a hash. */
   heldoutShare: number;
   /** More held-out rows cost time in each evaluation and tell little more; a seeded sample of this many is kept. */
@@ -46,9 +48,9 @@ export interface DatasetSettings {
 
 /** What the recipes differ in beside the kinds. */
 const lengths = {
-  plain: { contextChars: 700, maxAnswerChars: 1_000 },
+  plain: { contextChars: 700, maxAnswerChars: 1_000, pieceChars: 1_000 },
   // Only answers teach, and a row is cut at the model's length: little context, and what is asked fits in whole.
-  full: { contextChars: 300, maxAnswerChars: 1_050 },
+  full: { contextChars: 300, maxAnswerChars: 1_050, pieceChars: 350 },
 };
 
 export function defaultSettings(seed: bigint, recipe: Recipe = 'full'): DatasetSettings {

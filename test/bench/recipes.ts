@@ -1,6 +1,6 @@
 /**
- * Is a dataset made by the full recipe better than one made by the plain recipe? The same base, equally many completion
- * tokens seen, the same held-out files scored as raw text; real repositories, several seeds.
+ * Is a dataset made by the full recipe better than one made by the plain recipe? The same base, equally many tokens
+ * seen, the same held-out files scored as raw text; real repositories, several seeds.
  *   node test/bench/recipes.ts --seeds 3 --repositories python,go,rust --steps 60
  */
 import { execFile } from 'node:child_process';
@@ -26,12 +26,17 @@ const { values } = parseArgs({
     'first-seed': { type: 'string', default: '0' },
     repositories: { type: 'string', default: 'python,go,rust' },
     steps: { type: 'string', default: '60' },
+    // `all` tokens that go through the model, or those of the `completion`s alone, which the loss is taken of.
+    budget: { type: 'string', default: 'all' },
     threads: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     'heldout-chars': { type: 'string', default: '400000' },
     // For trying out: settings of the full recipe, as JSON.
     set: { type: 'string', default: '{}' },
   },
 });
+
+if (values.budget !== 'all' && values.budget !== 'completion') throw new Error('--budget must be all or completion');
+const { budget } = values;
 
 function whole(name: 'seeds' | 'first-seed' | 'steps' | 'threads' | 'heldout-chars'): number {
   const value = Number(values[name]);
@@ -85,7 +90,7 @@ for (const repository of repositories) {
   for (let seed = whole('first-seed'); seed < whole('first-seed') + whole('seeds'); seed += 1) {
     const folder = await mkdtemp(join(tmpdir(), 'forge-recipes-'));
     try {
-      const one = await compareRecipes(repository, seed, folder, { base, steps: whole('steps'), threads: whole('threads'), heldoutChars: whole('heldout-chars'), changes: JSON.parse(values.set) as Partial<DatasetSettings> });
+      const one = await compareRecipes(repository, seed, folder, { base, steps: whole('steps'), budget, threads: whole('threads'), heldoutChars: whole('heldout-chars'), changes: JSON.parse(values.set) as Partial<DatasetSettings> });
       console.log(line(one));
       all.push(one);
     } finally {

@@ -10,6 +10,7 @@ from .settings import above, at_least, between, not_empty, setting
 
 Quantization = Literal["none", "8bit", "4bit"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+TokenCount = Literal["completion", "all"]
 MAX_SEED = 2**31 - 1
 
 
@@ -34,6 +35,8 @@ class TrainConfig:
     # Instead of max_steps: as many steps as it takes until so many completion tokens were trained on. The order of the
     # rows is known beforehand, so the learning rate decays over just these steps.
     max_tokens: int | None = setting(default=None, check=at_least(1))
+    # Which tokens those are: of the completions, or all that go through the model, prompts too.
+    max_tokens_of: TokenCount = "completion"
     max_seq_length: int = setting(default=1024, check=between(8, 1_048_576))
     batch_size: int = setting(default=1, check=between(1, 4096))
     gradient_accumulation: int = setting(default=8, check=between(1, 4096))

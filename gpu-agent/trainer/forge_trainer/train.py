@@ -34,6 +34,7 @@ RUN_FIELDS = (
     "target_modules",
     "max_steps",
     "max_tokens",
+    "max_tokens_of",
     "max_seq_length",
     "batch_size",
     "gradient_accumulation",

@@ -40,7 +40,8 @@ class Plan:
 
 
 def _steps_for_tokens(config: TrainConfig, rows: Sequence[Row], max_tokens: int) -> int:
-    """The first optimizer step by whose end `max_tokens` completion tokens were trained on, in the sampler's order."""
+    """The first optimizer step by whose end `max_tokens` of the counted tokens were seen, in the sampler's order."""
+    counts = [len(row.input_ids) if config.max_tokens_of == "all" else row.completion_tokens for row in rows]
     sampler = EpochSampler([len(row.input_ids) for row in rows], config.batch_size, config.seed)
     rows_per_step = config.batch_size * config.gradient_accumulation
     steps = seen = 0
@@ -48,7 +49,7 @@ def _steps_for_tokens(config: TrainConfig, rows: Sequence[Row], max_tokens: int)
         order = list(sampler)
         for at in range(0, len(order), rows_per_step):
             steps += 1
-            seen += sum(rows[index].completion_tokens for index in order[at : at + rows_per_step])
+            seen += sum(counts[index] for index in order[at : at + rows_per_step])
             if seen >= max_tokens:
                 return steps
         sampler.epoch += 1

@@ -14,7 +14,7 @@ export function fileExamples(study: StudyFile, settings: DatasetSettings): Examp
       continue;
     }
     const begin = start;
-    const next = pieceEnd(lines, begin, borders, settings.maxAnswerChars);
+    const next = pieceEnd(lines, begin, borders, settings.pieceChars);
     const end = trimEnd(lines, begin, next);
     start = next;
     const chars = sizeOf(lines, begin, end);

@@ -15,8 +15,10 @@ const recipes = ['plain', 'full'] as const satisfies Recipe[];
 export interface Settings {
   /** Folder of the base model. */
   base: string;
-  /** Optimizer steps on the plain dataset; on the full one, as many as it takes to have seen as many completion tokens. */
+  /** Optimizer steps on the plain dataset; on the full one, as many as it takes to have seen as many tokens. */
   steps: number;
+  /** Which tokens are made equal: all that go through the model, or those that the loss is taken of. */
+  budget: 'all' | 'completion';
   threads: number;
   /** Where the held-out files are longer together, some of them, chosen by a hash of their paths. */
   heldoutChars: number;
@@ -47,8 +49,7 @@ export interface Comparison {
 }
 
 /**
- * Trains one base on the plain and on the full dataset of a repository's last commit, on equally many completion
- * tokens, and scores both on the same files as raw text: those that both recipes hold out.
+ * Trains one base on the plain and on the full dataset of a repository's last commit, on equally many tokens, and scores both on the same files as raw text: those that both recipes hold out.
  * @param folder empty; it holds some 50 MB afterwards
  */
 export async function compareRecipes(repository: RealRepository, seed: number, folder: string, settings: Settings): Promise<Comparison> {
@@ -61,7 +62,7 @@ export async function compareRecipes(repository: RealRepository, seed: number, f
   const adapters: Record<string, string> = {};
   for (const recipe of recipes) {
     const output = join(folder, recipe, 'training');
-    const amount = recipe === 'plain' ? { max_steps: settings.steps } : { max_steps: null, max_tokens: need(runs.plain, 'plain').tokensSeen };
+    const amount = recipe === 'plain' ? { max_steps: settings.steps } : { max_steps: null, max_tokens: need(runs.plain, 'plain')[settings.budget === 'all' ? 'allTokens' : 'tokensSeen'], max_tokens_of: settings.budget };
     const result = await runTrainer('train', {
       ...starterHyperparameters, ...amount, seed, base_model: settings.base, train_file: join(datasets[recipe], 'train.jsonl'), output_dir: output,
       evaluate_every_epoch: false, checkpoint_every_steps: 1_000_000, device: 'cpu', threads: settings.threads,
