@@ -4,6 +4,7 @@ import type { Call, Definition, ImportClause } from '../parse/parsed-file.ts';
 import { bindingsOf, isModule } from './bindings.ts';
 import { callableOf, type Callable } from './callable.ts';
 import { createResolver } from './resolve.ts';
+import { isShadowed } from './shadowed.ts';
 
 export interface ImportEdge {
   from: StudyFile;
@@ -125,9 +126,14 @@ function packageOf({ file: { path, language, text } }: StudyFile): string {
   return `${language.name} ${posix.dirname(path)} ${name}`;
 }
 
-function targetOf(from: StudyFile, call: Call, { own, near, direct, inside }: Scope): Target | undefined {
-  const { name, receiver } = call;
+function targetOf(from: StudyFile, call: Call, scope: Scope): Target | undefined {
+  const { receiver } = call;
   if (receiver === 'self' || receiver === 'this') return methodOf(from, call);
+  const found = named(from, call, scope);
+  return found === undefined || isShadowed(from, call) ? undefined : found;
+}
+
+function named(from: StudyFile, { name, receiver }: Call, { own, near, direct, inside }: Scope): Target | undefined {
   if (receiver !== undefined) {
     const isOpen = from.file.language.name !== 'go' || /^\p{Lu}/u.test(name);
     return isOpen ? inside.get(receiver)?.map((names) => names.get(name)).find((found) => found !== undefined) : undefined;

@@ -112,6 +112,15 @@ t.test('go: methods, and what another package hides, are not called by their nam
   t.same(calls, ['main.go:main > door/door.go:Wide']);
 });
 
+t.test('a parameter or a variable hides what the file names so', async (t) => {
+  const { calls } = await graphOf({
+    'a.js': "import { open } from './b.js';\nfunction one(open) {\n  return open(1);\n}\nfunction two(list) {\n  const { shut, open } = list;\n  return open(1);\n}\nfunction three(list) {\n  for (const open of list) {\n    open(1);\n  }\n}\nfunction four(list) {\n  const a = open(list);\n  return open(a);\n}\nfunction five() {\n  return five();\n}\n",
+    'b.js': 'export function open(a) {\n  return a;\n}\n',
+    'c.py': 'def work():\n    return 1\n\ndef six(work):\n    return work()\n\ndef seven(a):\n    work = a\n    return work()\n\ndef eight(a):\n    total = work()\n    return work(total)\n',
+  });
+  t.same(calls, ['a.js:four > b.js:open', 'a.js:four > b.js:open', 'a.js:five > a.js:five', 'c.py:eight > c.py:work', 'c.py:eight > c.py:work']);
+});
+
 t.test('a folder of many files takes time by their number, not by its square', async (t) => {
   const text = (at: number): string => `package many\n\nfunc f${at}() {\n${Array.from({ length: 100 }, (_, line) => `\tunknown${line}()\n`).join('')}\tf${(at + 1) % 1000}()\n}\n`;
   const studies = await Promise.all(Array.from({ length: 1_000 }, async (_, at) => {

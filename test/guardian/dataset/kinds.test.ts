@@ -42,6 +42,13 @@ t.test('retrieval: a document that answers holds the definition and its whole do
   t.ok(rows.some(({ answer }) => !answer.startsWith('##begin_quote##')), 'some have no document that answers');
 });
 
+t.test('retrieval: a docstring that does not fit with its header is not asked for', async (t) => {
+  const work = (at: number, length: number): string => `def work${at}(given):\n    """Does ${'w'.repeat(length)} ${at}."""\n    given += 1\n    return given\n\n`;
+  const files = await studiesOf({ 'a.py': [245, 100, 100, 100, 100, 100, 100, 100].map((length, at) => work(at, length)).join('') });
+  const rows = written(retrievalExamples(files, createNameIndex(files), settings));
+  t.same(rows.map(({ prompt }) => /What does (\w+) do/.exec(prompt)![1]), ['work1', 'work2', 'work3', 'work4', 'work5', 'work6', 'work7']);
+});
+
 t.test('retrieval: a name that several have is asked for with its file', async (t) => {
   const train = await studiesOf(Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`src/a${at}.js`, documented(at < 2 ? 'same' : `work${at}`, at === 1 ? 1 : 2)])));
   const heldout = await studiesOf({ 'src/other.js': documented('work7', 2) });
@@ -55,6 +62,7 @@ t.test('retrieval: no other document shows what is asked for', async (t) => {
   const files = await studiesOf({ 'a.js': shop, 'b.js': `${documented('b', 1)}${documented('c', 1)}${documented('d', 1)}${documented('e', 1)}` });
   for (const seed of [1n, 2n, 3n, 4n, 5n, 6n]) {
     const rows = written(retrievalExamples(files, createNameIndex(files), { ...settings, seed, noOracleShare: 1 }));
+    t.ok(rows.some(({ path }) => path === 'a.js'), 'its class is no other document');
     for (const { prompt, answer } of rows) t.notOk(prompt.includes(answer.split('\n').slice(0, -1).join('\n')), answer);
   }
 });

@@ -164,7 +164,7 @@ t.test('c and c++: names behind pointers, destructors and operators', async (t) 
 
 t.test('what speaks to a tool, and a private field, are no documentation', async (t) => {
   const docs = async (path: string, text: string) => (await parse(path, text)).definitions.map(([, name, , doc]) => `${name}: ${doc}`);
-  t.same(await docs('a.js', 'class A {\n  #count = 0;\n  size() {\n    return 1;\n  }\n}\n// eslint-disable-next-line no-x\nfunction a() {\n  return 1;\n}\n// Says.\n// @ts-ignore\nfunction b() {\n  return 1;\n}\n/* eslint-disable */\n/** Says more. */\nfunction c() {\n  return 1;\n}\n'), ['A: ', 'A.size: ', 'a: ', 'b: // Says.', 'c: /** Says more. */']);
+  t.same(await docs('a.js', 'class A {\n  #count = 0;\n  size() {\n    return 1;\n  }\n}\n// eslint-disable-next-line no-x\nfunction a() {\n  return 1;\n}\n// Says.\n// @ts-ignore\nfunction b() {\n  return 1;\n}\n/* eslint-disable */\n/** Says more. */\nfunction c() {\n  return 1;\n}\n// Of the file.\n// @ts-ignore\n// Of d.\nfunction d() {\n  return 1;\n}\n'), ['A: ', 'A.size: ', 'a: ', 'b: // Says.', 'c: /** Says more. */', 'd: // Of d.']);
   t.same(await docs('a.go', 'package a\n\n//go:noinline\nfunc a() {\n}\n\n// Says.\n//nolint:all\nfunc b() {\n}\n'), ['a: ', 'b: // Says.']);
   t.same(await docs('a.py', '# pylint: disable=x\ndef a():\n    return 1\n\n# type: ignore\n# Says.\ndef b():\n    return 1\n\n# noqa: E501\ndef c():\n    return 1\n'), ['a: ', 'b: # Says.', 'c: ']);
   t.same(await docs('a.c', '*p = 1;\nint a(void)\n{\n\treturn 1;\n}\n#define X\nint b(void)\n{\n\treturn 1;\n}\n'), ['a: ', 'b: ']);
