@@ -24,6 +24,8 @@ export interface DatasetSettings {
   heldoutShare: number;
   /** More held-out rows cost time in each evaluation and tell little more; a seeded sample of this many is kept. */
   maxHeldoutRows: number;
+  /** The same for whole files, in characters. */
+  maxHeldoutFileChars: number;
   /** A dataset with fewer rows is refused: training on it learns these rows by heart, and no figure of it means much. */
   minTrainRows: number;
   minHeldoutRows: number;
@@ -50,7 +52,7 @@ export interface DatasetSettings {
 const lengths = {
   plain: { contextChars: 700, maxAnswerChars: 1_000, pieceChars: 1_000 },
   // Only answers teach, and a row is cut at the model's length: little context, and what is asked fits in whole.
-  full: { contextChars: 300, maxAnswerChars: 1_050, pieceChars: 350 },
+  full: { contextChars: 400, maxAnswerChars: 1_050, pieceChars: 350 },
 };
 
 export function defaultSettings(seed: bigint, recipe: Recipe = 'full'): DatasetSettings {
@@ -65,6 +67,7 @@ export function defaultSettings(seed: bigint, recipe: Recipe = 'full'): DatasetS
     minAnswerChars: 40,
     heldoutShare: 0.125,
     maxHeldoutRows: 200,
+    maxHeldoutFileChars: 400_000,
     minTrainRows: 16,
     minHeldoutRows: 2,
     functionShare: 0.2,

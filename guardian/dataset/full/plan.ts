@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { buildGraph, type RepositoryGraph } from '../graph/graph.ts';
-import { likenessKey } from '../hash.ts';
 import { commitExamples } from '../kinds/commit-message.ts';
 import { renderExample, type Example, type StudyFile } from '../kinds/example.ts';
 import { explanationExamples } from '../kinds/explanation.ts';
@@ -14,11 +13,11 @@ import { parseFile } from '../parse/parse.ts';
 import { createCounter, kinds, type HeldoutFile, type Plan, type Side } from '../row.ts';
 import type { DatasetSettings } from '../settings.ts';
 import type { SourceFile } from '../source-file.ts';
-import { split } from '../split.ts';
 import { balance, placeOf } from './balance.ts';
 import { cleanFiles, textAfterHeader } from './clean.ts';
 import { createSecretGuard } from './secret-guard.ts';
 import { separate } from './separate.ts';
+import { sampleFiles, sidesOf } from './sides.ts';
 
 export interface FullOptions {
   files: readonly SourceFile[];
@@ -43,7 +42,7 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   const filesDropped = createCounter();
   const rowsDropped = createCounter();
   const clean = await cleanFiles(options.files, filesDropped.add, breathe);
-  const sides = split(clean.map(({ file }) => ({ key: file.path, group: likenessKey(file.text) })), settings.heldoutShare, settings.seed);
+  const sides = sidesOf(clean.map(({ file }) => file), settings);
   const sided = clean.map((one, index) => ({ ...one, side: sides[index]! }));
   const studies: Record<Side, StudyFile[]> = { train: [], heldout: [] };
   const parsed = { files: 0, broken: 0 };
@@ -88,7 +87,7 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   return {
     rows: render(options.files, rows),
     count: rows.train.length + rows.heldout.length,
-    heldoutFiles: rows.heldoutFiles,
+    heldoutFiles: sampleFiles(rows.heldoutFiles, settings),
     filesDropped: filesDropped.counts,
     rowsDropped: rowsDropped.counts,
     parsed,
