@@ -4,6 +4,8 @@ import type { DecisionMade, PipelinePlanned, ProjectRegistered, RetrainPending }
 import { event } from '../task/events.ts';
 import { sameDecision, sameRegistration } from './same.ts';
 
+/** Triggers of what nobody asked for by name. */
+const unasked: ReadonlySet<string> = new Set(['watch', 'webhook']);
 /** How many decisions are kept in memory; the stream has them all, and lists read the older ones there. */
 const maxDecisions = 500;
 
@@ -80,7 +82,7 @@ export const projectAggregate: Aggregate<ProjectState, ProjectCommand> = {
         if (state.active?.pipelineId === command.pipelineId) return [];
         if (state.active !== undefined) throw new ForgeError('wrong_state', `pipeline ${state.active.pipelineId} runs for this project already`);
         // A look that nobody asked for may have been under way when the project was deleted.
-        if (state.registration === undefined && command.plan.trigger !== 'request') throw new ForgeError('not_found', 'name: there is no such project any more', { field: 'name' });
+        if (state.registration === undefined && unasked.has(command.plan.trigger)) throw new ForgeError('not_found', 'name: there is no such project any more', { field: 'name' });
         return [event('decisionMade', command.decision), event('pipelineStarted', { pipelineId: command.pipelineId, plan: command.plan })];
       case 'end-pipeline':
         if (state.active?.pipelineId !== command.pipelineId) return [];
