@@ -35,7 +35,7 @@ export class JobFeed {
   #closed = false;
   /** Number of the last telemetry message of the attempt. */
   #heard = { attempt: 0, number: 0 };
-  /** Metrics of an attempt whose start has not been seen yet: the two streams know no common order. */
+  /** Metrics of an attempt whose start or first report has not been seen yet: the two streams know no common order. */
   #early: StoredTelemetry[] = [];
   readonly #changes = new EventEmitter().setMaxListeners(0);
 
@@ -65,7 +65,7 @@ export class JobFeed {
   addTelemetry(stored: StoredTelemetry): void {
     const { telemetry } = stored;
     const number = Number(telemetry.number);
-    if (telemetry.attempt > this.#attempt && this.#early.length < maxEarly) this.#early.push(stored);
+    if (this.#isEarly(telemetry.attempt) && this.#early.length < maxEarly) return void this.#early.push(stored);
     if (telemetry.attempt !== this.#attempt || this.ended) return;
     if (this.#heard.attempt !== telemetry.attempt) this.#heard = { attempt: telemetry.attempt, number: 0 };
     const missing = number - this.#heard.number - 1;
@@ -77,6 +77,11 @@ export class JobFeed {
       this.#cursor = { ...this.#cursor, ...place };
       this.#add(false, 'metrics', Number(metric.timeMs) || Number(telemetry.timeMs), fieldsOf(metric));
     });
+  }
+
+  /** A worker reports the phase that it enters before it measures anything in it, also where the metrics are here sooner. */
+  #isEarly(attempt: number): boolean {
+    return attempt > this.#attempt || (attempt === this.#attempt && this.#state.status === 'running' && this.#state.attempt.reported === 0);
   }
 
   /** Telemetry is numbered within its attempt: what aged out, or never got here, is told instead of passed over. */

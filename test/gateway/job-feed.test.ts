@@ -11,12 +11,13 @@ import { JobFeed } from '../../gateway/feed/job-feed.ts';
 const spec = create(TaskSpecSchema, { kind: { case: 'export', value: { jobId: 'x' } } });
 const stored = (sequence: number, ...events: Event[]) => ({ sequence, aggregate: 'task', id: 'job_1', bytes: new Uint8Array(), envelope: create(EnvelopeSchema, { time: timestampFromMs(sequence), events }) });
 const metric = (attempt: number, number: number, step: number) => ({ sequence: number, telemetry: create(TelemetrySchema, { taskId: 'job_1', attempt, number: BigInt(number), timeMs: BigInt(number), metrics: [{ step: BigInt(step) }] }) });
-const started = (attempt: number): Event => event('attemptStarted', { attempt, workerId: 'w' });
+/** An attempt with its first report, as a worker makes it before it measures anything. */
+const started = (attempt: number): Event[] => [event('attemptStarted', { attempt, workerId: 'w' }), event('reportAccepted', { attempt, number: 1n })];
 
 function running(): JobFeed {
   const feed = new JobFeed();
   feed.addEvent(stored(1, event('taskQueued', { kind: TaskKind.TRAIN, project: 'p', spec, maxAttempts: 3 })));
-  feed.addEvent(stored(2, started(1)));
+  feed.addEvent(stored(2, ...started(1)));
   return feed;
 }
 async function told(feed: JobFeed, after = ''): Promise<unknown[]> {
@@ -40,7 +41,16 @@ t.test('metrics of an attempt wait for its start, and late ones of the one befor
   feed.addTelemetry(metric(2, 1, 7));
   feed.addTelemetry(metric(1, 1, 1));
   feed.addEvent(stored(3, event('attemptEnded', { attempt: 1 })));
-  feed.addEvent(stored(4, started(2)));
+  feed.addEvent(stored(4, ...started(2)));
   feed.addTelemetry(metric(1, 2, 2));
   t.strictSame(await told(feed), ['state', 'state', '1:1', 'state', 'state', '2:7']);
+});
+
+t.test('metrics wait for the first report of their attempt, whichever of the two streams is quicker', async (t) => {
+  const feed = running();
+  feed.addEvent(stored(3, event('attemptEnded', { attempt: 1 })));
+  feed.addEvent(stored(4, started(2)[0]!));
+  feed.addTelemetry(metric(2, 1, 7));
+  feed.addEvent(stored(5, started(2)[1]!, event('phaseEntered', { attempt: 2, phase: 'training' })));
+  t.strictSame(await told(feed), ['state', 'state', 'state', 'state', 'state', '2:7']);
 });
