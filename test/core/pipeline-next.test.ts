@@ -75,7 +75,7 @@ const tasks: Record<string, TaskState> = {
   running: { ...facts, status: 'running', attempt, requested: 'none' },
   pausing: { ...facts, status: 'running', attempt, requested: 'pause' },
   cancelling: { ...facts, status: 'running', attempt, requested: 'cancel' },
-  paused: { ...facts, status: 'paused', pausedAt: 0 },
+  paused: { ...facts, status: 'paused' },
   completed: { ...facts, status: 'completed', result: taskResultOf('train') },
   failed: { ...facts, status: 'failed', code: 'out_of_memory', reason: 'r' },
   unavailable: { ...facts, status: 'failed', code: 'unavailable', reason: 'r' },
