@@ -1,16 +1,16 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { invalid } from '../../core/errors.ts';
-import type { WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { JobStatus, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
 import type { WatchRetrainResponseSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import { currentStep, initialState, isOver, type Pipeline, type PipelineState } from '../../core/pipeline/state.ts';
-import { evolve } from '../../core/pipeline/evolve.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { wirePipelineStatus } from '../../core/pipeline/wire-status.ts';
 import { envelopeTime } from '../../core/store/envelope.ts';
 import { isReadable, type EventStore, type StoredEnvelope } from '../../core/store/event-store.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { describePipelineEvent } from './describe-event.ts';
+import { foldAdmitted } from './fold-admitted.ts';
 import { findPipeline, trainingJob } from './view.ts';
 
 type Message = MessageInitShape<typeof WatchRetrainResponseSchema>;
@@ -36,7 +36,7 @@ export async function* watchPipeline({ ledger, store, watchJob }: PipelineWatchD
   let state: PipelineState = initialState;
   let sequence = start.sequence;
   let jobCursor = start.job;
-  let job: { id: string; metrics: AsyncIterator<WatchJobResponse>; next: Promise<IteratorResult<WatchJobResponse>> } | undefined;
+  let job: { id: string; metrics: AsyncIterator<WatchJobResponse>; next: Promise<IteratorResult<WatchJobResponse>>; leave: () => void } | undefined;
   let ended = '';
 
   const about = (pipeline: Pipeline): Message => ({ status: wirePipelineStatus(pipeline), currentStep: isOver(pipeline) ? undefined : currentStep(pipeline)?.name, trainingJobId: trainingJob(pipeline) });
@@ -48,10 +48,30 @@ export async function* watchPipeline({ ledger, store, watchJob }: PipelineWatchD
     const { $typeName: _name, $unknown: _unknown, cursor: _cursor, status: _status, ...fields } = message;
     return { ...fields, ...about(state as Pipeline), cursor: cursor() };
   };
-  const begin = (jobId: string): void => {
-    const metrics = watchJob(jobId, jobCursor, ends)[Symbol.asyncIterator]();
-    job = { id: jobId, metrics, next: metrics.next() };
+  /** Begins with the job's feed where the training runs. */
+  const follow = (): void => {
+    const step = state.status === 'none' ? undefined : currentStep(state);
+    if (step?.name !== 'train' || step.status !== 'running' || job !== undefined || (ended === step.taskId && step.try === 1)) return;
+    const left = new AbortController();
+    const metrics = watchJob(step.taskId, jobCursor, AbortSignal.any([ends, left.signal]))[Symbol.asyncIterator]();
+    job = { id: step.taskId, metrics, next: metrics.next(), leave: () => left.abort() };
     job.next.catch(() => {});
+  };
+  const leave = (): void => {
+    ended = job?.id ?? ended;
+    job?.leave();
+    job = undefined;
+  };
+  /** The job's next message. A job that failed may be tried again: what comes after that belongs to the step's next try. */
+  const take = async (from: NonNullable<typeof job>): Promise<Message | undefined> => {
+    const { value, done: over } = await from.next;
+    if (over === true || (value.type === 'state' && value.status === JobStatus.FAILED)) leave();
+    if (over === true) return undefined;
+    if (job !== undefined) {
+      from.next = from.metrics.next();
+      from.next.catch(() => {});
+    }
+    return shown(value);
   };
 
   try {
@@ -61,41 +81,30 @@ export async function* watchPipeline({ ledger, store, watchJob }: PipelineWatchD
         if (isOver(state) || signal.aborted) return;
         const first = await Promise.race([events.available().then(() => 'event' as const), ...(job === undefined ? [] : [job.next.then(() => 'metrics' as const)])]);
         if (first === 'event' || job === undefined) continue;
-        const { value, done: over } = await job.next;
-        if (over === true) {
-          ended = job.id;
-          job = undefined;
-          continue;
-        }
-        job.next = job.metrics.next();
-        job.next.catch(() => {});
-        const message = shown(value);
+        const message = await take(job);
         if (message !== undefined) yield message;
         continue;
       }
-      // What was measured before the training's end belongs before it: the job's own feed ends with the job.
-      while (job !== undefined && endsTraining(stored)) {
-        const { value, done: over } = await job.next;
-        if (over === true) {
-          ended = job.id;
-          job = undefined;
-          break;
+      const isNew = stored.sequence > start.sequence;
+      // The place that it goes on from may lie within a training.
+      if (isNew && sequence === start.sequence) follow();
+      const next = foldAdmitted(pipelineAggregate, state, stored);
+      if (next === undefined) continue;
+      if (endsTraining(stored)) {
+        // What was measured before the training's end belongs before it; what was shown already is not to be shown again.
+        while (isNew && job !== undefined) {
+          const message = await take(job);
+          if (message !== undefined) yield message;
         }
-        job.next = job.metrics.next();
-        job.next.catch(() => {});
-        const message = shown(value);
-        if (message !== undefined) yield message;
+        leave();
       }
-      const time = envelopeTime(stored.envelope);
-      for (const event of stored.envelope.events) state = evolve(state, event, { id, time });
-      const pipeline = state as Pipeline;
-      if (stored.sequence > start.sequence) {
+      state = next;
+      if (isNew) {
         sequence = stored.sequence;
         const message = stored.envelope.events.map(describePipelineEvent).filter((text) => text !== undefined).join('; ');
-        yield { ...about(pipeline), type: 'state', time: timestampFromMs(time), cursor: cursor(), message };
+        yield { ...about(state as Pipeline), type: 'state', time: timestampFromMs(envelopeTime(stored.envelope)), cursor: cursor(), message };
       }
-      const step = currentStep(pipeline);
-      if (step?.name === 'train' && step.status === 'running' && job === undefined && (ended !== step.taskId || step.try > 1)) begin(step.taskId);
+      if (stored.sequence >= start.sequence) follow();
     }
   } finally {
     done.abort();

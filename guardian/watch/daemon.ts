@@ -5,9 +5,12 @@ import type { RetrainPending } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { RetrainRequestSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import { projectAggregate } from '../../core/project/project.ts';
+import { within } from '../git/deadline.ts';
 import { resolveRef } from '../git/ref.ts';
+import { digestTags } from '../git/tags.ts';
 import { findProject, registeredAs } from '../projects/find.ts';
 import { openSource } from '../projects/source.ts';
+import { currentTraining } from '../projects/trained.ts';
 import { resolveTimeoutMs } from '../resolve.ts';
 import { consider, type Considered } from '../retrain/consider.ts';
 import type { LookDeps } from '../retrain/look.ts';
@@ -31,10 +34,13 @@ export interface Daemon {
 export function createDaemon(deps: LookDeps & { config: Pick<Config, 'watchMs' | 'debounceMs'>; logger: Logger }): Daemon {
   const { ledger, mirrors, projectRoots, config, logger } = deps;
 
-  async function head(name: string, signal: AbortSignal): Promise<string> {
+  /** Commit, tags and the training to compare with: another one of these may make another decision. */
+  async function fingerprint(name: string, signal: AbortSignal): Promise<string> {
     const project = registered(name);
     const { path } = await openSource(project, mirrors, projectRoots, signal);
-    return resolveRef(path, project.ref || 'HEAD', refTimeoutMs);
+    const commit = await resolveRef(path, project.ref || 'HEAD', refTimeoutMs);
+    const tags = await within(refTimeoutMs, signal, `the tags of ${path} could not be read`, (limited) => digestTags(path, limited));
+    return `${commit} ${tags} ${currentTraining(ledger, name)?.jobId ?? ''}`;
   }
 
   async function decide(name: string, cause: Cause, signal: AbortSignal): Promise<{ ages: boolean }> {
@@ -74,7 +80,7 @@ export function createDaemon(deps: LookDeps & { config: Pick<Config, 'watchMs' |
     return project;
   }
 
-  const watcher = createWatcher({ ledger, head, decide, intervalMs: config.watchMs, debounceMs: config.debounceMs, logger });
+  const watcher = createWatcher({ ledger, fingerprint, decide, intervalMs: config.watchMs, debounceMs: config.debounceMs, logger });
   return {
     start: watcher.start,
     notice: watcher.notice,

@@ -3,6 +3,7 @@ import type { Logger } from '../../core/logger.ts';
 import { isForgeError } from '../../core/errors.ts';
 import { projectAggregate } from '../../core/project/project.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
+import { createLimit } from './limit.ts';
 
 /** From the weakest to the strongest. */
 const causes = ['watch', 'webhook', 'ended'] as const;
@@ -10,15 +11,22 @@ export type Cause = (typeof causes)[number];
 
 export interface WatcherDeps {
   ledger: Ledger;
-  /** Commit that the project's ref names now; a remote repository is fetched. @throws ForgeError */
-  head(project: string, signal: AbortSignal): Promise<string>;
+  /** Tells apart what a decision rests on, the commit that the project's ref names first; a remote repository is fetched. @throws ForgeError */
+  fingerprint(project: string, signal: AbortSignal): Promise<string>;
   /** Decides, and starts a pipeline where that is due. @returns whether time alone may change the decision */
   decide(project: string, cause: Cause, signal: AbortSignal): Promise<{ ages: boolean }>;
   intervalMs: number;
-  /** A head is decided on once it has stood still for so long: a push of many commits, or a rebase, is one change. */
+  /**
+   * A change is decided on once the repository has stood still for so long: a push of many commits, or a rebase, is one
+   * change. Where it never stands still, after 10 times as long.
+   */
   debounceMs: number;
   logger: Logger;
 }
+
+const maxDebounces = 10;
+/** Looks and decisions that are under way at a time, each with a git or a few. */
+const maxLooks = 4;
 
 export interface Watcher {
   start(): void;
@@ -28,7 +36,7 @@ export interface Watcher {
 }
 
 interface Watched {
-  /** Head that was decided on last. */
+  /** Fingerprint that was decided on last. */
   decided: string;
   ages: boolean;
   /** The look that is under way, and whether another is wanted after it. */
@@ -46,18 +54,29 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const watched = new Map<string, Watched>();
   /** Those under way, also at projects that were deleted meanwhile. */
   const looks = new Set<Promise<void>>();
+  const limited = createLimit(maxLooks);
   let timer: NodeJS.Timeout | undefined;
   let stopListening = (): void => {};
 
-  /** Waits until the head has not moved for `debounceMs`. */
-  async function settledHead(project: string, entry: Watched): Promise<string> {
-    let head = await deps.head(project, stopped.signal);
-    if (head === entry.decided) return head;
+  /** What waited for its turn when all was stopped does not begin. */
+  function inTurn<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return limited(async () => {
+      stopped.signal.throwIfAborted();
+      return work(stopped.signal);
+    });
+  }
+
+  /** Waits until the repository has not moved for `debounceMs`, within bounds. */
+  async function settled(project: string, entry: Watched): Promise<string> {
+    const look = (): Promise<string> => inTurn((signal) => deps.fingerprint(project, signal));
+    let seen = await look();
+    if (seen === entry.decided) return seen;
+    const latest = performance.now() + maxDebounces * deps.debounceMs;
     for (;;) {
       await setTimeout(deps.debounceMs, undefined, { signal: stopped.signal });
-      const next = await deps.head(project, stopped.signal);
-      if (next === head) return head;
-      head = next;
+      const next = await look();
+      if (next === seen || performance.now() >= latest) return next;
+      seen = next;
     }
   }
 
@@ -67,13 +86,14 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     // While a pipeline runs nothing is decided: its end brings the project up again.
     if (active !== undefined || (!waits && registration?.watch !== true)) return;
     if (waits) {
-      await deps.decide(project, 'ended', stopped.signal);
+      await inTurn((signal) => deps.decide(project, 'ended', signal));
       return;
     }
-    const head = await settledHead(project, entry);
-    if (head === entry.decided && !entry.ages && cause !== 'ended') return;
-    entry.ages = (await deps.decide(project, cause, stopped.signal)).ages;
-    entry.decided = head;
+    const seen = await settled(project, entry);
+    // Whoever says that there is something new is answered with a decision, the same as before or not.
+    if (seen === entry.decided && !entry.ages && cause === 'watch') return;
+    entry.ages = (await inTurn((signal) => deps.decide(project, cause, signal))).ages;
+    entry.decided = seen;
   }
 
   async function run(project: string, entry: Watched, first: Cause): Promise<void> {
@@ -83,9 +103,9 @@ export function createWatcher(deps: WatcherDeps): Watcher {
         await lookAt(project, entry, cause);
       } catch (error) {
         if (stopped.signal.aborted) return;
-        // The next interval looks again; what is wrong with the repository is its owner's to mend. An end is looked at
-        // whatever the head is, then as well.
-        if (cause === 'ended') entry.decided = '';
+        // The next interval looks again; what is wrong with the repository is its owner's to mend. What is decided on
+        // whatever the fingerprint is, is so then as well.
+        if (cause !== 'watch') entry.decided = '';
         if (isForgeError(error)) logger.warn('a watched project can’t be looked at now', { project, error: error.message });
         else logger.error('a watched project could not be looked at', { project, error });
       }
@@ -97,7 +117,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     let entry = watched.get(project);
     if (entry === undefined) watched.set(project, (entry = { decided: '', ages: false, looking: undefined, again: undefined }));
     if (entry.looking !== undefined) {
-      // The strongest cause stays: an end has to be looked at whatever the head is.
+      // The strongest cause stays: an end has to be looked at whatever the fingerprint is.
       if (entry.again === undefined || causes.indexOf(cause) > causes.indexOf(entry.again)) entry.again = cause;
       return;
     }

@@ -43,7 +43,7 @@ async function scene(t: Test, options: Partial<WatcherDeps> = {}) {
   };
   const watcher = createWatcher({
     ledger,
-    async head() {
+    async fingerprint() {
       repository.looks += 1;
       const head = repository.heads.length > 1 ? repository.heads.shift()! : repository.heads[0]!;
       calls.emit('call');
@@ -103,11 +103,79 @@ t.test('a head that goes on moving is one change', async (t) => {
   t.strictSame(repository.decisions, ['p c5 watch']);
   t.equal(repository.looks, 6, 'two looks in a row found the same');
   // The second of these begins when the first has come to nothing.
-  const twice = looks(2);
-  watcher.notice('p', 'webhook');
-  watcher.notice('p', 'webhook');
-  await twice;
+  for (let n = 0; n < 2; n++) {
+    const look = looks(1);
+    watcher.notice('p', 'watch');
+    await look;
+  }
   t.equal(repository.decisions.length, 1);
+});
+
+t.test('one that never stands still is decided on all the same', async (t) => {
+  const { watcher, repository, until } = await scene(t, { intervalMs: never });
+  repository.heads = Array.from({ length: 10_000 }, (_, n) => `c${n}`);
+  const begun = performance.now();
+  watcher.start();
+  await until(() => repository.decisions.length === 1);
+  t.ok(performance.now() - begun >= 20, 'not before 10 times the debounce');
+  t.ok(repository.looks <= 22, `${repository.looks} looks`);
+});
+
+t.test('a webhook is answered with a decision, also where nothing moved', async (t) => {
+  const { watcher, repository, until } = await scene(t, { intervalMs: never });
+  watcher.start();
+  await until(() => repository.decisions.length === 1);
+  watcher.notice('p', 'webhook');
+  await until(() => repository.decisions.length === 2);
+  t.strictSame(repository.decisions, ['p c1 watch', 'p c1 webhook']);
+});
+
+t.test('at most 4 looks are under way at a time, and each gets its turn', async (t) => {
+  let [running, most] = [0, 0];
+  const slow = async (): Promise<void> => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise(setImmediate);
+    running -= 1;
+  };
+  const decided = new Set<string>();
+  const calls = new EventEmitter();
+  const { watcher, execute } = await scene(t, {
+    intervalMs: never,
+    async fingerprint() {
+      await slow();
+      return 'c1';
+    },
+    async decide(project) {
+      await slow();
+      decided.add(project);
+      calls.emit('call');
+      return { ages: false };
+    },
+  });
+  for (let n = 0; n < 30; n++) await execute({ type: 'register', registration }, `p${n}`);
+  watcher.start();
+  while (decided.size < 31) await once(calls, 'call');
+  t.equal(most, 4);
+});
+
+t.test('what waits for its turn when all is stopped never begins', async (t) => {
+  let looks = 0;
+  const asked = Promise.withResolvers<void>();
+  const { watcher, execute, log } = await scene(t, {
+    intervalMs: never,
+    async fingerprint(_project, signal) {
+      looks += 1;
+      if (looks === 4) asked.resolve();
+      await once(signal, 'abort');
+      throw signal.reason;
+    },
+  });
+  for (let n = 0; n < 10; n++) await execute({ type: 'register', registration }, `p${n}`);
+  watcher.start();
+  await asked.promise;
+  await watcher.stop();
+  t.strictSame([looks, log], [4, []]);
 });
 
 t.test('a webhook makes a look at once', async (t) => {
@@ -128,7 +196,7 @@ t.test('notices that come during a look make one more, for the strongest of thei
   let looks = 0;
   const { watcher } = await scene(t, {
     intervalMs: never,
-    async head() {
+    async fingerprint() {
       looks += 1;
       if (looks === 1) {
         asked.resolve();
@@ -219,7 +287,7 @@ t.test('a look that fails is said, and the next interval looks again', async (t)
   for (const [error, level] of [[new ForgeError('unavailable', 'the remote is away'), 'warn'], [new TypeError('a fault'), 'error']] as const) {
     let failures = 2;
     const { watcher, log, repository, until } = await scene(t, {
-      async head() {
+      async fingerprint() {
         if (failures-- > 0) throw error;
         return 'c1';
       },
@@ -233,7 +301,7 @@ t.test('a look that fails is said, and the next interval looks again', async (t)
 t.test('the look after an end is made up for when it fails', async (t) => {
   let away = false;
   const { watcher, repository, execute, until, log } = await scene(t, {
-    async head() {
+    async fingerprint() {
       if (!away) return 'c1';
       away = false;
       throw new ForgeError('unavailable', 'the remote is away');
@@ -260,7 +328,7 @@ t.test('stop ends whatever is under way, and nothing begins after it', async (t)
     t.strictSame([repository.looks, repository.decisions.length], [1, 0]);
   });
   await t.test('a look, and a decision, which end by the signal', async (t) => {
-    for (const where of ['head', 'decide'] as const) {
+    for (const where of ['fingerprint', 'decide'] as const) {
       const asked = Promise.withResolvers<void>();
       let ended = false;
       const hang = async (signal: AbortSignal): Promise<never> => {
@@ -270,7 +338,7 @@ t.test('stop ends whatever is under way, and nothing begins after it', async (t)
         ended = true;
         throw signal.reason;
       };
-      const { watcher, log } = await scene(t, { intervalMs: never, ...(where === 'head' ? { head: (_project, signal) => hang(signal) } : { decide: (_project, _cause, signal) => hang(signal) }) });
+      const { watcher, log } = await scene(t, { intervalMs: never, ...(where === 'fingerprint' ? { fingerprint: (_project, signal) => hang(signal) } : { decide: (_project, _cause, signal) => hang(signal) }) });
       watcher.start();
       await asked.promise;
       await watcher.stop();
@@ -283,7 +351,7 @@ t.test('stop ends whatever is under way, and nothing begins after it', async (t)
     let ended = false;
     const { watcher, execute } = await scene(t, {
       intervalMs: never,
-      async head(_project, signal) {
+      async fingerprint(_project, signal) {
         asked.resolve();
         await once(signal, 'abort');
         await new Promise(setImmediate);

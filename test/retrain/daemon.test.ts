@@ -67,6 +67,16 @@ t.test('a watched project is retrained by itself, once it has stood still', asyn
   t.equal((await retrains(scene)).length, 6);
 });
 
+t.test('a tag that comes later, on a commit that was decided on, is looked at by itself', async (t) => {
+  const scene = await retrainScene(t, quick);
+  await scene.post('/v1/projects', { name: 'shop', path: scene.project });
+  await pipeline(scene, 1);
+  const head = await commitFiles(scene.repository, files(1, 1));
+  await decided(scene, /: 1 file /);
+  await git(scene.repository, 'tag', 'v1');
+  t.match(await pipeline(scene, 2), { trigger: 'watch', reason: 'new tags: v1', commit: head, status: 'completed' });
+});
+
 t.test('a commit whose pipeline failed is not tried again by itself', async (t) => {
   const scene = await retrainScene(t, quick);
   await git(scene.repository, 'rm', '--quiet', '-r', '.');
