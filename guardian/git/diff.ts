@@ -26,7 +26,7 @@ const maxTextBytes = 16 << 20;
 
 /**
  * Compares the trees of two commits in one git process. Renames are found when the content is the same, and by
- * likeness of at least half among up to 1,000 candidates.
+ * likeness of at least half among up to 400 candidates (the cost is their square: 990 files of 20 KB took 9 s).
  * @param base full commit id; undefined compares with the empty tree
  * @param head full commit id
  * @param onFile called for each file that differs, in git's order
@@ -35,7 +35,7 @@ const maxTextBytes = 16 << 20;
  */
 export async function diffTrees(repository: string, base: string | undefined, head: string, onFile: (file: ChangedFile) => void, signal: AbortSignal): Promise<ChangedLines> {
   const settings = ['-c', `core.bigFileThreshold=${maxTextBytes}`, '-c', 'diff.orderFile='];
-  const options = ['-r', '-z', '-M', '-l1000', '--raw', '--numstat', '--no-ext-diff', '--no-textconv', '--no-color', '--ignore-submodules=none'];
+  const options = ['-r', '-z', '-M', '-l400', '--raw', '--numstat', '--no-ext-diff', '--no-textconv', '--no-color', '--ignore-submodules=none'];
   const args = [...settings, 'diff-tree', ...options, '--end-of-options', base ?? emptyTrees[head.length] ?? '', head];
   const lines: ChangedLines = { added: 0, removed: 0 };
   const submodules = new Set<string>();
