@@ -108,10 +108,8 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
       dirs: { spool: paths.spool, work: paths.work },
       settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
     });
-    stops.push(async () => {
-      await worker.drain();
-      await worker.stop();
-    });
+    // What can't be given back in time is ended: a worker that only waits would keep the process.
+    stops.push(() => worker.stop(), () => worker.drain());
     stops.push(answerCalls(nats, calls, logger, config.mirrorTimeoutMs + readMs));
     driver.start();
     sweeper.start();
