@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,10 +21,25 @@ export interface TestNats {
   start(): Promise<void>;
 }
 
+/**
+ * A free port that no outgoing connection is given: of the range for those, a client that connects anew while the server
+ * is down may get the very port, and the server could not come back.
+ */
+async function lastingPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(12_000, 32_000);
+    const probe = createServer();
+    const free = await new Promise<boolean>((resolve) => probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    if (!free) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+}
+
 /** A real nats-server with JetStream on a free loopback port, its own directory, gone with the test. */
 export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
   const dir = await mkdtemp(join(tmpdir(), 'forge-nats-'));
-  const port = await freePort();
+  const port = await lastingPort();
   const config = join(dir, 'nats.conf');
   await writeFile(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`);
   let child: ChildProcess | undefined;
