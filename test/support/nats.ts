@@ -61,12 +61,14 @@ export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
     child.kill('SIGKILL');
     await gone;
   };
+  // Two strikes may come at once: one after the other.
+  let restarting = Promise.resolve();
   await start();
   t.teardown(async () => {
     await kill();
     await rm(dir, { recursive: true, force: true });
   });
-  return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: async () => { await kill(); await start(); } };
+  return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
 }
 
 /** nats-server of the project's Python environment, else the one on PATH. */
