@@ -1,5 +1,6 @@
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { RetrainService, PipelineStatus } from '../../core/gen/aiforge/v1/retrain_pb.ts';
+import { findPipeline } from '../../core/pipeline/find.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import type { Pipeline } from '../../core/pipeline/state.ts';
 import { wirePipelineStatus } from '../../core/pipeline/wire-status.ts';
@@ -8,7 +9,7 @@ import type { Implementation } from '../method.ts';
 import { pageOf } from '../page.ts';
 import { listDecisions } from './decisions.ts';
 import { retrainReport } from './report.ts';
-import { findPipeline, viewPipeline } from './view.ts';
+import { viewPipeline } from './view.ts';
 import { watchPipeline, type PipelineWatchDeps } from './watch.ts';
 
 interface Deps extends PipelineWatchDeps {

@@ -1,22 +1,13 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { ForgeError } from '../../core/errors.ts';
 import type { GetRetrainResponseSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
-import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { currentStep, isOver, stepOf, type Pipeline, type Step } from '../../core/pipeline/state.ts';
+import { totalMinutes } from '../../core/pipeline/total-minutes.ts';
 import { wirePipelineStatus, wireStepStatus } from '../../core/pipeline/wire-status.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 
 type View = MessageInitShape<typeof GetRetrainResponseSchema>;
-
-/** The pipeline, read at the leader when it is not known here. @throws ForgeError not_found */
-export async function findPipeline(ledger: Ledger, jobId: string): Promise<Pipeline> {
-  let { state } = ledger.head(pipelineAggregate, jobId);
-  if (state.status === 'none' && jobId.length <= 200) state = (await ledger.refresh(pipelineAggregate, jobId)).state;
-  if (state.status === 'none') throw new ForgeError('not_found', `job_id: there is no pipeline "${jobId.slice(0, 100)}"`, { field: 'job_id' });
-  return state;
-}
 
 /** Id of the job that the train step made; undefined before. */
 export function trainingJob(pipeline: Pipeline): string | undefined {
@@ -39,7 +30,7 @@ export function viewPipeline(pipeline: Pipeline, ledger: Ledger): View {
     baseCommit: plan.baseCommit,
     metrics: plan.metrics,
     steps: pipeline.steps.map((step, index) => viewStep(pipeline, step, index, ledger)),
-    estimatedDurationMinutes: Math.round(plan.steps.reduce((sum, { estimatedMinutes }) => sum + estimatedMinutes, 0) * 10) / 10,
+    estimatedDurationMinutes: totalMinutes(plan.steps),
     autoDeploy: plan.autoDeploy,
     requireApproval: plan.requireApproval,
     gate: pipeline.gate === undefined ? undefined : { passed: pipeline.gate.passed, checks: [...pipeline.gate.checks] },

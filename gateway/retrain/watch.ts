@@ -4,6 +4,7 @@ import { invalid } from '../../core/errors.ts';
 import { JobStatus, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
 import type { WatchRetrainResponseSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import { currentStep, initialState, isOver, type Pipeline, type PipelineState } from '../../core/pipeline/state.ts';
+import { findPipeline } from '../../core/pipeline/find.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { wirePipelineStatus } from '../../core/pipeline/wire-status.ts';
 import { envelopeTime } from '../../core/store/envelope.ts';
@@ -11,7 +12,7 @@ import { isReadable, type EventStore, type StoredEnvelope } from '../../core/sto
 import type { Ledger } from '../../core/store/ledger.ts';
 import { describePipelineEvent } from './describe-event.ts';
 import { foldAdmitted } from './fold-admitted.ts';
-import { findPipeline, trainingJob } from './view.ts';
+import { trainingJob } from './view.ts';
 
 type Message = MessageInitShape<typeof WatchRetrainResponseSchema>;
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { ForgeError } from '../../core/errors.ts';
 import { PipelineStatus } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import type { PipelineCommand } from '../../core/pipeline/commands.ts';
+import { findPipeline } from '../../core/pipeline/find.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { wirePipelineStatus } from '../../core/pipeline/wire-status.ts';
 import type { Pipeline } from '../../core/pipeline/state.ts';
@@ -19,8 +19,7 @@ export type ControlVerb = keyof typeof commands;
 
 /** Pauses, resumes, cancels or approves a pipeline. @throws ForgeError not_found, wrong_state (names the state it is in) */
 export async function controlPipeline(ledger: Ledger, jobId: string, verb: ControlVerb): Promise<Answer<{ jobId: string; status: PipelineStatus; message: string }>> {
-  const head = jobId.length > 200 ? undefined : await ledger.refresh(pipelineAggregate, jobId);
-  if (head === undefined || head.state.status === 'none') throw new ForgeError('not_found', `job_id: there is no pipeline "${jobId.slice(0, 100)}"`, { field: 'job_id' });
+  await findPipeline(ledger, jobId);
   const { command, done, asked } = commands[verb];
   const { state, version } = await ledger.execute(pipelineAggregate, jobId, command, { commandId: randomUUID(), actor: 'guardian', time: Date.now() });
   const pipeline = state as Pipeline;

@@ -5,6 +5,7 @@ import { RetrainPendingSchema, type PipelinePlanned } from '../../core/gen/aifor
 import type { GatePolicy } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import { RetrainRequestSchema, type RetrainRequest, type RetrainResponseSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
+import { totalMinutes } from '../../core/pipeline/total-minutes.ts';
 import { projectAggregate } from '../../core/project/project.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -111,7 +112,7 @@ function started(jobId: string, plan: PipelinePlanned): Answer<Response> {
 }
 
 function shownPlan({ steps }: PipelinePlanned) {
-  return { plan: steps, estimatedDurationMinutes: Math.round(steps.reduce((sum, { estimatedMinutes }) => sum + estimatedMinutes, 0) * 10) / 10 };
+  return { plan: steps, estimatedDurationMinutes: totalMinutes(steps) };
 }
 
 function checkGate(gate: GatePolicy): void {
