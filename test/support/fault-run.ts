@@ -1,7 +1,6 @@
 import type { Test } from 'tap';
-import type { EventStore, StoredEnvelope } from '../../core/store/event-store.ts';
-import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
-import { checkStream, readHistory } from './check-stream.ts';
+import type { StoredEnvelope } from '../../core/store/event-store.ts';
+import { checkStream } from './check-stream.ts';
 import { checkTrained, trainedState } from './check-training.ts';
 import { createJobClient, type JobClient } from './job-client.ts';
 import { startStack, type Stack, type StackOptions } from './stack.ts';
@@ -13,7 +12,6 @@ const shortTraining = { max_steps: 12, checkpoint_every_steps: 3 };
 export interface FaultRun {
   readonly stack: Stack;
   readonly client: JobClient;
-  readonly store: EventStore;
   /** Submits a job and follows it to its end, whatever happens on the way. @returns its id */
   job(training?: typeof shortTraining): Promise<string>;
   /** Asserts that every promise holds for all jobs so far. @returns the stream's envelopes */
@@ -23,14 +21,13 @@ export interface FaultRun {
 export async function startFaultRun(t: Test, options?: StackOptions): Promise<FaultRun> {
   const stack = await startStack(t, options);
   const client = createJobClient(stack);
-  const store = await createJetStreamStore(stack.connection);
   /** Of the jobs whose adapters are still to be looked at. */
   const steps = new Map<string, number>();
   t.teardown(() => {
     if (!t.passing()) t.comment(stack.logs());
   });
   return {
-    stack, client, store,
+    stack, client,
     async job(training = shortTraining) {
       const key = `key-${client.told.acknowledged.size + 1}`;
       const jobId = await client.submit(key, training);
@@ -42,7 +39,7 @@ export async function startFaultRun(t: Test, options?: StackOptions): Promise<Fa
     },
     async check(t, what) {
       const listed = await listAll(client);
-      const history = await readHistory(store);
+      const history = await stack.history();
       const problems = await checkStream(history, client.told, listed);
       for (const [jobId, wanted] of steps) {
         steps.delete(jobId);

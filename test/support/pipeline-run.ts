@@ -3,7 +3,6 @@ import type { Test } from 'tap';
 import type { EventStore } from '../../core/store/event-store.ts';
 import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { checkPipelines } from './check-pipelines.ts';
-import { readHistory } from './check-stream.ts';
 import { createJobClient, type JobClient } from './job-client.ts';
 import { startStack, type Stack, type StackOptions } from './stack.ts';
 import { writeTinyExport } from './tiny-model.ts';
@@ -45,7 +44,7 @@ export async function startPipelineRun(t: Test, options: StackOptions = {}): Pro
     },
     follow: (id) => client.follow(id, 120_000),
     async check(t, what) {
-      const history = await readHistory(store);
+      const history = await stack.history();
       if (!t.same([...client.told.oddities, ...checkPipelines(history, told)], [], what)) {
         t.comment(history.map(({ sequence, id, envelope }) => `${sequence} ${id} ${envelope.actor}: ${envelope.events.map(({ kind }) => kind.case).join(', ')}`).join('\n'));
       }

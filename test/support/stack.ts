@@ -8,6 +8,9 @@ import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
 import { dataPaths } from '../../core/config.ts';
 import { connectNats } from '../../core/nats.ts';
+import type { StoredEnvelope } from '../../core/store/event-store.ts';
+import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
+import { readHistory } from './check-stream.ts';
 import { freePort, startNats, type TestNats } from './nats.ts';
 import { makeFolder, makeRepository, type Files } from './repository.ts';
 import { createServiceProcess, type ServiceProcess } from './service-process.ts';
@@ -40,6 +43,11 @@ export interface Stack {
   readonly blobs: BlobStore;
   /** The test's own connection to NATS. */
   readonly connection: NatsConnection;
+  /**
+   * Everything that the stream holds now, read over a new connection: one that was cut with nats-server loses what is asked
+   * before it stands again.
+   */
+  history(): Promise<StoredEnvelope[]>;
   /** Starts one more agent, another worker on the same host. Resolves when it is ready. */
   anotherAgent(workerId: string): Promise<ServiceProcess>;
   /** The next trainer that gets there kills itself. */
@@ -106,6 +114,14 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     nats, gateway, guardian, agent, dataDir, trainerDir, repository, connection,
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
+    async history() {
+      const reader = await connectNats(nats.url, 'history');
+      try {
+        return await readHistory(await createJetStreamStore(reader));
+      } finally {
+        await reader.close();
+      }
+    },
     async anotherAgent(workerId) {
       const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId });
       services.push(another);

@@ -1,6 +1,5 @@
 import t, { type Test } from 'tap';
 import { checkTrained, trainedState } from '../../support/check-training.ts';
-import { readHistory } from '../../support/check-stream.ts';
 import { enginePid } from '../../support/engine-process.ts';
 import { watch } from '../../support/gateway-scene.ts';
 import { startPipelineRun, type PipelineRun } from '../../support/pipeline-run.ts';
@@ -65,7 +64,7 @@ t.test('paused in one step after the other, with deaths in between, and resumed 
   t.equal(await run.follow(id), 'completed');
   await run.check(t, 'each step once');
 
-  const history = await readHistory(run.store);
+  const history = await stack.history();
   const trained = await trainedState(stack.blobs, history, (await client.get(`/v1/retrain/${id}`)).training_job_id);
   t.strictSame(checkTrained(trained!, 12), [], 'no step was made twice');
   const [first, second, ...more] = [...new Set(trained!.made.map(({ pid }) => pid))];
