@@ -14,7 +14,7 @@ const values = [
   /(?<rest>[^\s"'`<>;]{8,200})/,
 ].map(({ source }) => source).join('|');
 /** Tried where the part of the name begins. All runs are bounded. */
-const pattern = new RegExp(`(?<name>[\\w-]{3,60})${between}(?:${values})`, 'diy');
+const pattern = new RegExp(`(?<name>[\\w-]{3,60})${between}(?:${values})`, 'iy');
 /** What may follow a value without quotes. Asked once, since a pattern would ask again for each shorter value. */
 const restEnd = /[ \t]{0,80}(?:[\r\n;"'`]|<\/|$)/y;
 /** `machine host login name password value`, on one line or several. */
@@ -47,7 +47,8 @@ export function assignedSecret(text: string, at: number): Assigned | undefined {
   if (group === 'rest' && (below !== undefined || !endsAt(text, pattern.lastIndex) || isCode(given))) return undefined;
   const kind = secretKind(text.slice(Math.max(0, at - 24), at), name, given, group !== 'plain');
   if (kind === undefined) return undefined;
-  const [start] = match.indices!.groups![group]!;
+  // The match ends with its value, and the quote behind one in quotes; asking the pattern for places costs at every name.
+  const start = pattern.lastIndex - (quoted !== undefined ? 1 : 0) - (quoted ?? plain ?? rest!).length;
   return { kind, start, end: start + given.length };
 }
 
