@@ -30,6 +30,8 @@ export interface Applied {
 }
 
 const maxTries = 50;
+/** Longer than any id that is given out, and short enough for a subject. */
+const maxIdLength = 200;
 
 /**
  * The fold of all events, and the way to append to it. One subscription applies every envelope in order; a command is
@@ -105,6 +107,12 @@ export class Ledger {
   /** Resolves when all that is in the stream now was applied. @throws ForgeError unavailable */
   async catchUp(signal?: AbortSignal): Promise<void> {
     await this.waitFor(await this.#store.lastSequence(), signal);
+  }
+
+  /** The aggregate as it is known here, or read at the leader where nothing of it is known; version 0 when there is none. */
+  async find<State, Command>(aggregate: Aggregate<State, Command>, id: string): Promise<Head<State>> {
+    const head = this.head(aggregate as Aggregate<State, never>, id);
+    return head.version > 0 || id.length > maxIdLength ? head : this.refresh(aggregate, id);
   }
 
   /** Reads the aggregate at the stream's leader. */

@@ -5,6 +5,7 @@ import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { readTree } from '../../core/blobs/tree.ts';
 import { ForgeError, invalid } from '../../core/errors.ts';
 import type { DatasetSampleSchema, ListDatasetSamplesRequest, ListDatasetSamplesResponseSchema } from '../../core/gen/aiforge/v1/dataset_pb.ts';
+import { pageSizeOf } from '../page.ts';
 
 type Sample = MessageInitShape<typeof DatasetSampleSchema>;
 
@@ -16,8 +17,7 @@ type Sample = MessageInitShape<typeof DatasetSampleSchema>;
 export async function listSamples(blobs: BlobStore, datasetDigest: string, request: ListDatasetSamplesRequest): Promise<MessageInitShape<typeof ListDatasetSamplesResponseSchema>> {
   const split = request.split ?? 'train';
   if (split !== 'train' && split !== 'heldout') throw invalid('split', `must be train or heldout, not "${split.slice(0, 40)}"`);
-  const size = request.pageSize ?? 20;
-  if (size < 1 || size > 100) throw invalid('page_size', `must be from 1 to 100, not ${size}`);
+  const size = pageSizeOf(request);
   const from = request.pageToken === undefined || request.pageToken === '' ? 0 : Number(request.pageToken);
   if (!Number.isSafeInteger(from) || from < 0) throw invalid('page_token', 'must be the next_page_token of a list with the same filters');
   const file = (await readTree(blobs, datasetDigest)).files.find(({ path }) => path === `${split}.jsonl`);

@@ -51,8 +51,7 @@ export function createDatasetService(deps: Deps): Implementation<typeof DatasetS
 }
 
 async function findDataset(ledger: Ledger, id: string): Promise<Task> {
-  let { state } = ledger.head(taskAggregate, id);
-  if (state.status === 'none' && id.length <= 200) state = (await ledger.refresh(taskAggregate, id)).state;
+  const { state } = await ledger.find(taskAggregate, id);
   if (state.status === 'none' || state.kind !== TaskKind.EXTRACT) throw new ForgeError('not_found', `dataset_id: there is no dataset "${id.slice(0, 100)}"`, { field: 'dataset_id' });
   return state;
 }

@@ -13,13 +13,9 @@ import { wireStatus } from './wire-status.ts';
 export type MeasuredOf = (jobId: string) => Measured | undefined;
 type JobView = MessageInitShape<typeof GetJobResponseSchema>;
 
-/** Longer than any id that is given out, and short enough for a subject. */
-const maxIdLength = 200;
-
 /** The job's task, read at the leader when it is not known here. @throws ForgeError not_found */
 export async function findJob(ledger: Ledger, jobId: string): Promise<Task> {
-  let state = ledger.head(taskAggregate, jobId).state;
-  if (state.status === 'none' && jobId.length <= maxIdLength) state = (await ledger.refresh(taskAggregate, jobId)).state;
+  const { state } = await ledger.find(taskAggregate, jobId);
   if (state.status === 'none' || state.kind !== TaskKind.TRAIN) throw new ForgeError('not_found', `job_id: there is no job "${jobId.slice(0, 100)}"`, { field: 'job_id' });
   return state;
 }

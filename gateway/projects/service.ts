@@ -1,6 +1,6 @@
-import { ForgeError } from '../../core/errors.ts';
 import { ProjectService } from '../../core/gen/aiforge/v1/project_pb.ts';
 import { projectAggregate } from '../../core/project/project.ts';
+import { unknownProject } from '../../core/project/unknown.ts';
 import { viewProject } from '../../core/project/view.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Forward } from '../forward.ts';
@@ -29,7 +29,7 @@ export function createProjectService(deps: Deps): Implementation<typeof ProjectS
     },
     async getProject({ name }) {
       const project = viewProject(ledger, name);
-      if (project === undefined) throw new ForgeError('not_found', `name: there is no project "${name.slice(0, 100)}"`, { field: 'name' });
+      if (project === undefined) throw unknownProject(name);
       return { project };
     },
     deleteProject: forward(method.deleteProject),

@@ -5,7 +5,7 @@ import type { ListDecisionsRequest, ListDecisionsResponseSchema } from '../../co
 import { projectAggregate, type Decision } from '../../core/project/project.ts';
 import { isReadable, type EventStore } from '../../core/store/event-store.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import { pageOf } from '../page.ts';
+import { pageOf, pageSizeOf } from '../page.ts';
 import { foldAdmitted } from './fold-admitted.ts';
 
 /** Where a decision stands in the list of all. */
@@ -37,7 +37,7 @@ export async function listDecisions({ ledger, store }: { ledger: Ledger; store: 
   let page = cut();
   const short = oldest.filter((kept) => page.next === '' || compare(kept, page.items.at(-1)!) < 0);
   // One more than a page can take tells that there is another.
-  for (const kept of short) listed.push(...(await readOlder(store, kept, isAfter, (request.pageSize ?? 20) + 1)));
+  for (const kept of short) listed.push(...(await readOlder(store, kept, isAfter, pageSizeOf(request) + 1)));
   if (short.length > 0) page = cut();
   return {
     decisions: page.items.map(({ project, made, at }) => ({

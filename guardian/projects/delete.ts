@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { ForgeError } from '../../core/errors.ts';
 import type { DeleteProjectResponseSchema } from '../../core/gen/aiforge/v1/project_pb.ts';
 import { projectAggregate } from '../../core/project/project.ts';
+import { unknownProject } from '../../core/project/unknown.ts';
 import { isTerminal } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { LookDeps } from '../retrain/look.ts';
@@ -15,7 +16,7 @@ import { removeMirrors } from './remove-mirrors.ts';
  */
 export async function deleteProject({ ledger, mirrors }: Pick<LookDeps, 'ledger' | 'mirrors'>, name: string, signal: AbortSignal): Promise<Answer<MessageInitShape<typeof DeleteProjectResponseSchema>>> {
   await ledger.catchUp(signal);
-  if (ledger.head(projectAggregate, name).state.registration === undefined) throw new ForgeError('not_found', `name: there is no project "${name.slice(0, 100)}"`, { field: 'name' });
+  if (ledger.head(projectAggregate, name).state.registration === undefined) throw unknownProject(name);
   for (const [id, task] of ledger.all(taskAggregate)) {
     if (task.status !== 'none' && task.project === name && !isTerminal(task)) throw new ForgeError('wrong_state', `name: ${id} of this project is ${task.status}; cancel it first, or wait for its end`, { field: 'name' });
   }

@@ -5,6 +5,7 @@ import type { RetrainPending } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { RetrainRequestSchema } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import { projectAggregate } from '../../core/project/project.ts';
+import { unknownProject } from '../../core/project/unknown.ts';
 import { within } from '../git/deadline.ts';
 import { resolveRef } from '../git/ref.ts';
 import { digestTags } from '../git/tags.ts';
@@ -76,7 +77,7 @@ export function createDaemon(deps: LookDeps & { config: Pick<Config, 'watchMs' |
 
   function registered(name: string) {
     const project = registeredAs(ledger, name);
-    if (project === undefined) throw new ForgeError('not_found', `name: there is no project "${name.slice(0, 100)}"`, { field: 'name' });
+    if (project === undefined) throw unknownProject(name);
     return project;
   }
 

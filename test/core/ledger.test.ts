@@ -101,3 +101,21 @@ t.test('only the deploy that was asked for last moves the alias', async (t) => {
   t.equal((await run({ type: 'promote', jobId: 'job_2', taskId: 'job_2.deploy' })).state.target, 'job_2');
   t.equal((await run({ type: 'promote', jobId: 'job_2', taskId: 'job_2.deploy' })).changed, false, 'deploying the current target does nothing');
 });
+
+t.test('find: what this ledger has not applied yet is read at the leader; an id that nobody gave out is not asked for', async (t) => {
+  const inner = createMemoryStore();
+  let reads = 0;
+  const store: EventStore = { ...inner, readAggregate: (...of) => (reads++, inner.readAggregate(...of)) };
+  const writer = await open(t, inner);
+  const { version } = await writer.execute(taskAggregate, 'job_1', queue, meta());
+  const behind = new Ledger({ store, aggregates: [taskAggregate] as never, logger: silentLogger });
+  t.equal((await behind.find(taskAggregate, 'job_1')).version, version, 'found, though its fold has not begun');
+  const asked = reads;
+  t.ok(asked > 0);
+  t.equal((await behind.find(taskAggregate, 'j'.repeat(201))).version, 0);
+  t.equal(reads, asked, 'too long an id costs no read');
+  const caughtUp = await open(t, store);
+  reads = 0;
+  t.equal((await caughtUp.find(taskAggregate, 'job_1')).version, version);
+  t.equal(reads, 0, 'what is known here is not read again');
+});
