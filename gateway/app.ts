@@ -32,7 +32,9 @@ import { createJobService } from './job-service.ts';
 import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createModelDirectory } from './models.ts';
+import { createChatRoutes } from './openai/chat-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
+import { createModelRoutes } from './openai/model-routes.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
 import { createJobFolders } from './projects/job-folders.ts';
@@ -101,7 +103,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ backend: () => backend, models, logger });
+      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const port = createPort({
         routes: [

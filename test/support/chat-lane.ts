@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import type { InferenceBackend } from '../../gateway/inference/backend.ts';
+import { createChatRoutes } from '../../gateway/openai/chat-routes.ts';
 import { createOpenAiLane } from '../../gateway/openai/lane.ts';
+import { createModelRoutes } from '../../gateway/openai/model-routes.ts';
 import type { ModelDirectory } from '../../gateway/openai/model-directory.ts';
 
 /** A directory of fixed aliases; the first one is active. */
@@ -20,7 +22,8 @@ export interface ChatLane {
 
 /** The OpenAI lane alone on a real HTTP server. */
 export async function startLane(t: Pick<Test, 'teardown'>, backend: InferenceBackend, aliases: Record<string, string>): Promise<ChatLane> {
-  const lane = createOpenAiLane({ backend: () => backend, models: fixedDirectory(aliases) });
+  const models = fixedDirectory(aliases);
+  const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)] });
   const server = createServer((request, response) => {
     if (!lane.handle(request, response, new URL(request.url!, 'http://localhost'))) response.writeHead(418).end();
   }).listen(0, '127.0.0.1');
