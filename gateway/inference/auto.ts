@@ -56,14 +56,14 @@ export function createAutoBackend(ollama: InferenceBackend, embedded: EmbeddedBa
       await embedded.remove(name);
       if ((await choose()) === ollama) await ollama.remove(name);
     },
-    async chat(body, signal) {
+    async send(endpoint, body, signal) {
       const chosen = await choose();
       try {
-        const answer = await chosen.chat(body, signal);
+        const answer = await chosen.send(endpoint, body, signal);
         if (answer.status !== 404 || chosen === embedded) return answer;
         for await (const _ of answer.body); // read to its end, so that the connection can be used again
         embedded.start();
-        return await embedded.chat(body, signal);
+        return await embedded.send(endpoint, body, signal);
       } catch (error) {
         forget();
         throw error;

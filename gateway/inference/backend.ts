@@ -24,6 +24,9 @@ export interface ExportedModel {
   ggufDigest: string;
 }
 
+/** What is sent to a backend by POST, below its `/v1/`. */
+export type OpenAiEndpoint = 'chat/completions' | 'completions' | 'embeddings' | 'responses';
+
 export type BackendKind = 'ollama' | 'embedded' | 'upstream';
 
 /** The port that everything which generates text goes through. All backends speak OpenAI's HTTP. */
@@ -43,11 +46,11 @@ export interface InferenceBackend {
   /** Removing what is not there is no error. @throws ForgeError unavailable, unimplemented */
   remove(name: string): Promise<void>;
   /**
-   * Sends an OpenAI chat request whose `model` is the backend's own name.
+   * Sends a request of OpenAI's, whose `model` is the backend's own name.
    * Aborting `signal` stops the generation.
-   * @throws ForgeError unavailable, cancelled
+   * @throws ForgeError unavailable, cancelled, unimplemented (the backend has no such endpoint)
    */
-  chat(body: Uint8Array, signal: AbortSignal): Promise<BackendResponse>;
+  send(endpoint: OpenAiEndpoint, body: Uint8Array, signal: AbortSignal): Promise<BackendResponse>;
   /** Ends what it runs; memoized. */
   stop(): Promise<void>;
 }

@@ -22,7 +22,7 @@ export function createOllamaBackend(url: string): InferenceBackend {
     kind: 'ollama',
     available: (signal) => answers(http, `${url}/api/version`, signal),
     models,
-    chat: async (body, signal) => checkedOllamaAnswer(await client.chat(body, signal)),
+    send: async (endpoint, body, signal) => checkedOllamaAnswer(await client.send(endpoint, body, signal)),
     async create(name, exported, signal) {
       await createOllamaModel(http, url, name, exported, signal);
       const made = (await models(signal)).find((model) => model.name === name);

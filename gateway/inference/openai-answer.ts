@@ -28,7 +28,7 @@ const answerLimitBytes = 16 * 1024 * 1024;
 
 /** @throws ForgeError unavailable, cancelled, invalid_argument (the backend refused the request) */
 export async function wholeChat(backend: InferenceBackend, body: Uint8Array, model: Target, signal: AbortSignal): Promise<OpenAiAnswer> {
-  const answer = await backend.chat(body, signal);
+  const answer = await backend.send('chat/completions', body, signal);
   const text = new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend'));
   if (answer.status !== 200) throw backendError(answer.status, text, model);
   const value = parse(text) as OpenAiAnswer | undefined;
@@ -38,7 +38,7 @@ export async function wholeChat(backend: InferenceBackend, body: Uint8Array, mod
 
 /** Yields chunks until `[DONE]`. @throws as wholeChat, also in the middle */
 export async function* streamChat(backend: InferenceBackend, body: Uint8Array, model: Target, signal: AbortSignal): AsyncGenerator<OpenAiChunk> {
-  const answer = await backend.chat(body, signal);
+  const answer = await backend.send('chat/completions', body, signal);
   if (answer.status !== 200) throw backendError(answer.status, new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend')), model);
   for await (const data of serverSentData(answer.body)) {
     if (data === '[DONE]') return;

@@ -1,5 +1,5 @@
 import { ForgeError } from '../../core/errors.ts';
-import type { BackendModel, BackendResponse } from './backend.ts';
+import type { BackendModel, BackendResponse, OpenAiEndpoint } from './backend.ts';
 import type { UpstreamHttp } from './upstream-http.ts';
 
 /** A probe that takes longer than this counts as no answer. */
@@ -8,8 +8,8 @@ export const probeMs = 800;
 /** The calls that all OpenAI-compatible servers share. `base` ends in `/v1`. */
 export function createOpenAiClient(http: UpstreamHttp, base: () => string) {
   return {
-    chat(body: Uint8Array, signal: AbortSignal): Promise<BackendResponse> {
-      return http.send({ method: 'POST', url: `${base()}/chat/completions`, body, signal });
+    send(endpoint: OpenAiEndpoint, body: Uint8Array, signal: AbortSignal): Promise<BackendResponse> {
+      return http.send({ method: 'POST', url: `${base()}/${endpoint}`, body, signal });
     },
 
     async available(signal: AbortSignal, path = '/models'): Promise<boolean> {

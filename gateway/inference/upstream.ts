@@ -17,7 +17,7 @@ export function createUpstreamBackend(url: string): InferenceBackend {
     kind: 'upstream',
     available: (signal) => client.available(signal),
     models: (signal) => client.models(signal),
-    chat: (body, signal) => client.chat(body, signal),
+    send: (endpoint, body, signal) => client.send(endpoint, body, signal),
     create: () => Promise.reject(refuse('create')),
     remove: () => Promise.reject(refuse('remove')),
     stop: () => (stopped ??= http.close()),

@@ -24,7 +24,7 @@ export function createChatRoutes(deps: { backend: () => InferenceBackend; models
         const body = await readBody(request);
         const head = parseChatRequest(body);
         const model = resolveModel(models, head.model);
-        const answer = await deps.backend().chat(spliceRequestModel(body, model.backendName), gone.signal);
+        const answer = await deps.backend().send('chat/completions', spliceRequestModel(body, model.backendName), gone.signal);
         if (answer.status < 400) return relay(answer, response, model.name, gone.signal);
         const said = new TextDecoder().decode(await readAll(answer.body, 1024 * 1024, 'The inference backend'));
         if (answer.status === 404) throw modelLost(model);

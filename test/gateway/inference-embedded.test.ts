@@ -30,7 +30,7 @@ async function startEngine(t: Test, limits: string[] = []): Promise<{ backend: E
 }
 
 async function ask(backend: EmbeddedBackend, body: object): Promise<any> {
-  const answer = await backend.chat(Buffer.from(JSON.stringify({ model, messages, max_tokens: 16, temperature: 0, ...body })), soon());
+  const answer = await backend.send('chat/completions', Buffer.from(JSON.stringify({ model, messages, max_tokens: 16, temperature: 0, ...body })), soon());
   return { status: answer.status, ...JSON.parse(Buffer.from(await readAll(answer.body, 1e6, 'engine')).toString()) };
 }
 const textOf = (answer: any): string => answer.choices[0].message.content;
@@ -176,10 +176,10 @@ t.test('a process that dies again and again is started with back-off, and stop e
   const warnings: string[] = [];
   const backend = createEmbeddedBackend({ modelsDir: t.testdir(), threads: 1, logger: { ...silentLogger, warn: (text) => warnings.push(text) }, limits: ['--no-such-option', 'x'] });
   backend.start();
-  await t.rejects(backend.chat(Buffer.from('{}'), soon()), { code: 'unavailable', message: /being started again/ });
-  await t.rejects(backend.chat(Buffer.from('{}'), soon()), { code: 'unavailable' });
+  await t.rejects(backend.send('chat/completions', Buffer.from('{}'), soon()), { code: 'unavailable', message: /being started again/ });
+  await t.rejects(backend.send('chat/completions', Buffer.from('{}'), soon()), { code: 'unavailable' });
   t.match(warnings, [/again in 200 ms/, /again in 400 ms/]);
   t.equal(await backend.available(soon()), false);
   await backend.stop();
-  await t.rejects(backend.chat(Buffer.from('{}'), soon()), { code: 'unavailable', message: /not running/ });
+  await t.rejects(backend.send('chat/completions', Buffer.from('{}'), soon()), { code: 'unavailable', message: /not running/ });
 });

@@ -75,7 +75,7 @@ t.test('Ollama', { ...needsOllama(), timeout: 200_000 }, async (t) => {
   await t.test('an answer that Ollama breaks off because it repeats itself is not passed off as an ordinary one', async (t) => {
     await backend.create('stuck:job_1', await exportWith('stuck', chatml, { stuck: true }), soon());
     const ask = async (stream: boolean) => {
-      const answer = await backend.chat(Buffer.from(JSON.stringify({ model: 'stuck:job_1', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 100, temperature: 0, stream })), soon());
+      const answer = await backend.send('chat/completions', Buffer.from(JSON.stringify({ model: 'stuck:job_1', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 100, temperature: 0, stream })), soon());
       return Buffer.from(await readAll(answer.body, 1e6, 'Ollama')).toString();
     };
     await t.rejects(ask(false), { code: 'unavailable', message: /broke off the answer because it repeated itself/ });

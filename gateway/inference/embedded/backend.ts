@@ -57,8 +57,8 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     },
     // The engine looks at the folder with each request, and lets go of what is no longer there.
     remove: (name) => removeStored(modelsDir, name),
-    async chat(body, signal) {
-      const send = (url: string) => createOpenAiClient(http, () => `${url}/v1`).chat(body, signal);
+    async send(endpoint, body, signal) {
+      const send = (url: string) => createOpenAiClient(http, () => `${url}/v1`).send(endpoint, body, signal);
       const url = await engine.ready(signal);
       try {
         return await send(url);
