@@ -4,6 +4,7 @@
  */
 export const errorCodes = [
   'invalid_argument', // a value is wrong; the message names the field and the remedy
+  'context_length_exceeded', // the prompt is longer than the model's context; the message says by how much where that is known
   'wrong_state', // the thing exists but can't do that now
   'unauthenticated',
   'permission_denied',

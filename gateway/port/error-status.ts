@@ -14,6 +14,7 @@ interface Status {
  */
 export const errorStatus: Readonly<Record<ErrorCode, Status>> = Object.freeze({
   invalid_argument: { rpc: Code.InvalidArgument, http: 400 },
+  context_length_exceeded: { rpc: Code.InvalidArgument, http: 400 },
   wrong_state: { rpc: Code.FailedPrecondition, http: 400 },
   unauthenticated: { rpc: Code.Unauthenticated, http: 401 },
   permission_denied: { rpc: Code.PermissionDenied, http: 403 },

@@ -1,0 +1,92 @@
+import { invalid } from '../../core/errors.ts';
+import type { BackendKind, OpenAiEndpoint } from '../inference/backend.ts';
+
+/** Which values of a parameter are refused, in words for the docs and as a test. */
+export interface Refused {
+  words: string;
+  test(value: unknown): boolean;
+}
+
+/** A parameter that a backend takes and then leaves aside: asking for it is refused, so that nobody believes it was done. */
+export interface Unsupported {
+  endpoint: OpenAiEndpoint;
+  /** Outermost name in the request. */
+  parameter: string;
+  refused: Refused;
+  /** What to do instead. */
+  remedy: string;
+}
+
+/** All but values that ask for what is done anyway. Null and absence never ask for anything. */
+export const otherThan = (...same: unknown[]): Refused => {
+  const texts = same.map((value) => JSON.stringify(value));
+  return { words: texts.length === 0 ? 'any value' : `other than ${texts.join(' or ')}`, test: (value) => !texts.includes(JSON.stringify(value)) };
+};
+const anyValue = otherThan();
+const tokenIds: Refused = {
+  words: 'token ids',
+  test: (value) => Array.isArray(value) && value.some((item) => typeof item === 'number' || Array.isArray(item)),
+};
+const severalTexts: Refused = { words: 'several prompts, or token ids', test: (value) => Array.isArray(value) && (value.length !== 1 || typeof value[0] !== 'string') };
+
+const leaveOut = 'leave it out';
+const oneAtATime = 'ask several times';
+const tools = 'leave it out: the model decides whether and which tools it calls';
+const history = 'send the whole conversation in `input`';
+
+/**
+ * By backend, found by trying: openai-parameters.test.ts asks a real Ollama for each row. What is not here is passed on,
+ * also what nobody knows yet. An upstream server is not ours to know: it answers for itself.
+ */
+export const unsupported: Readonly<Record<BackendKind, readonly Unsupported[]>> = {
+  upstream: [],
+  embedded: [],
+  ollama: [
+    { endpoint: 'chat/completions', parameter: 'n', refused: otherThan(1), remedy: oneAtATime },
+    { endpoint: 'chat/completions', parameter: 'logit_bias', refused: otherThan({}), remedy: leaveOut },
+    { endpoint: 'chat/completions', parameter: 'tool_choice', refused: otherThan('auto'), remedy: tools },
+    { endpoint: 'chat/completions', parameter: 'parallel_tool_calls', refused: otherThan(true), remedy: tools },
+    { endpoint: 'chat/completions', parameter: 'functions', refused: otherThan([]), remedy: 'use `tools`' },
+    { endpoint: 'chat/completions', parameter: 'function_call', refused: otherThan('auto'), remedy: 'use `tools`' },
+    { endpoint: 'chat/completions', parameter: 'modalities', refused: otherThan(['text']), remedy: leaveOut },
+    { endpoint: 'chat/completions', parameter: 'audio', refused: anyValue, remedy: leaveOut },
+    { endpoint: 'chat/completions', parameter: 'prediction', refused: anyValue, remedy: leaveOut },
+    { endpoint: 'chat/completions', parameter: 'verbosity', refused: otherThan('medium'), remedy: 'ask for it in a message' },
+    { endpoint: 'chat/completions', parameter: 'web_search_options', refused: anyValue, remedy: leaveOut },
+    { endpoint: 'chat/completions', parameter: 'store', refused: otherThan(false), remedy: leaveOut },
+    { endpoint: 'chat/completions', parameter: 'service_tier', refused: otherThan('auto', 'default'), remedy: leaveOut },
+    { endpoint: 'completions', parameter: 'prompt', refused: severalTexts, remedy: `give one text, or ${oneAtATime}` },
+    { endpoint: 'completions', parameter: 'n', refused: otherThan(1), remedy: oneAtATime },
+    { endpoint: 'completions', parameter: 'best_of', refused: otherThan(1), remedy: oneAtATime },
+    { endpoint: 'completions', parameter: 'echo', refused: otherThan(false), remedy: 'put the prompt before the answer' },
+    { endpoint: 'completions', parameter: 'logit_bias', refused: otherThan({}), remedy: leaveOut },
+    { endpoint: 'completions', parameter: 'logprobs', refused: anyValue, remedy: 'use POST /v1/chat/completions, which has them' },
+    { endpoint: 'embeddings', parameter: 'input', refused: tokenIds, remedy: 'give texts' },
+    { endpoint: 'responses', parameter: 'background', refused: otherThan(false), remedy: leaveOut },
+    { endpoint: 'responses', parameter: 'conversation', refused: anyValue, remedy: history },
+    { endpoint: 'responses', parameter: 'previous_response_id', refused: anyValue, remedy: history },
+    { endpoint: 'responses', parameter: 'prompt', refused: anyValue, remedy: 'use `instructions` and `input`' },
+    { endpoint: 'responses', parameter: 'store', refused: otherThan(false, true), remedy: leaveOut },
+    { endpoint: 'responses', parameter: 'reasoning', refused: otherThan({}), remedy: 'use `reasoning_effort` with POST /v1/chat/completions' },
+    { endpoint: 'responses', parameter: 'tool_choice', refused: otherThan('auto'), remedy: tools },
+    { endpoint: 'responses', parameter: 'parallel_tool_calls', refused: otherThan(true), remedy: tools },
+    { endpoint: 'responses', parameter: 'max_tool_calls', refused: anyValue, remedy: leaveOut },
+    { endpoint: 'responses', parameter: 'top_logprobs', refused: otherThan(0), remedy: 'use POST /v1/chat/completions, which has them' },
+    { endpoint: 'responses', parameter: 'service_tier', refused: otherThan('auto', 'default'), remedy: leaveOut },
+  ],
+};
+
+const names: Readonly<Record<BackendKind, string>> = { ollama: 'Ollama', embedded: 'the embedded engine', upstream: 'the upstream server' };
+
+const byEndpoint = new Map<string, Unsupported[]>();
+for (const [kind, rows] of Object.entries(unsupported)) {
+  for (const row of rows) byEndpoint.set(`${kind} ${row.endpoint}`, [...(byEndpoint.get(`${kind} ${row.endpoint}`) ?? []), row]);
+}
+
+/** @throws ForgeError invalid_argument, naming the first parameter that the backend would leave aside */
+export function refuseUnsupported(kind: BackendKind, endpoint: OpenAiEndpoint, request: Readonly<Record<string, unknown>>): void {
+  for (const { parameter, refused, remedy } of byEndpoint.get(`${kind} ${endpoint}`) ?? []) {
+    const value = request[parameter] ?? undefined;
+    if (value !== undefined && refused.test(value)) throw invalid(parameter, `${names[kind]} does not support ${refused.words === 'any value' ? 'it' : refused.words}; ${remedy}`);
+  }
+}
