@@ -32,7 +32,7 @@ import { createJobService } from './job-service.ts';
 import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createModelDirectory } from './models.ts';
-import { createChatRoutes } from './openai/chat-routes.ts';
+import { createInferenceRoutes } from './openai/inference-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { createModelRoutes } from './openai/model-routes.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
@@ -103,7 +103,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
+      const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const port = createPort({
         routes: [

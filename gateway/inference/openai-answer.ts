@@ -1,6 +1,7 @@
 import { ForgeError } from '../../core/errors.ts';
 import { withDetail } from '../openai/errors.ts';
-import type { InferenceBackend } from './backend.ts';
+import { knownFailure, type TargetModel } from './backend-failure.ts';
+import type { InferenceBackend, OpenAiEndpoint } from './backend.ts';
 import { serverSentData } from './server-sent-data.ts';
 import { readAll } from './upstream-http.ts';
 
@@ -23,43 +24,35 @@ export interface OpenAiChunk {
   error?: unknown;
 }
 
-type Target = { name: string; backendName: string };
 const answerLimitBytes = 16 * 1024 * 1024;
 
 /** @throws ForgeError unavailable, cancelled, invalid_argument (the backend refused the request) */
-export async function wholeChat(backend: InferenceBackend, body: Uint8Array, model: Target, signal: AbortSignal): Promise<OpenAiAnswer> {
+export async function wholeChat(backend: InferenceBackend, body: Uint8Array, model: TargetModel, signal: AbortSignal): Promise<OpenAiAnswer> {
   const answer = await backend.send('chat/completions', body, signal);
   const text = new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend'));
-  if (answer.status !== 200) throw backendError(answer.status, text, model);
+  if (answer.status !== 200) throw backendError(answer.status, text, 'chat/completions', model);
   const value = parse(text) as OpenAiAnswer | undefined;
   if (!Array.isArray(value?.choices) || typeof value.usage?.total_tokens !== 'number') throw new ForgeError('unavailable', 'The inference backend answered in a shape that is not OpenAI’s');
   return value;
 }
 
 /** Yields chunks until `[DONE]`. @throws as wholeChat, also in the middle */
-export async function* streamChat(backend: InferenceBackend, body: Uint8Array, model: Target, signal: AbortSignal): AsyncGenerator<OpenAiChunk> {
+export async function* streamChat(backend: InferenceBackend, body: Uint8Array, model: TargetModel, signal: AbortSignal): AsyncGenerator<OpenAiChunk> {
   const answer = await backend.send('chat/completions', body, signal);
-  if (answer.status !== 200) throw backendError(answer.status, new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend')), model);
+  if (answer.status !== 200) throw backendError(answer.status, new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend')), 'chat/completions', model);
   for await (const data of serverSentData(answer.body)) {
     if (data === '[DONE]') return;
     const chunk = parse(data) as OpenAiChunk | undefined;
-    if (chunk === undefined || chunk.error !== undefined || !Array.isArray(chunk.choices)) throw backendError(500, data, model);
+    if (chunk === undefined || chunk.error !== undefined || !Array.isArray(chunk.choices)) throw backendError(500, data, 'chat/completions', model);
     yield chunk;
   }
   throw new ForgeError('unavailable', 'The inference backend stopped in the middle of its answer');
 }
 
 /** A backend's error as one of ours: what it says about the request is the caller's, all else the backend's. */
-export function backendError(status: number, text: string, model: Target): ForgeError {
-  if (status === 404) return modelLost(model);
-  const message = withDetail(status, text.replaceAll(model.backendName, model.name)).detail;
-  return new ForgeError(status < 500 ? 'invalid_argument' : 'unavailable', message);
-}
-
-/** The directory knows the alias, so a backend's "not found" means that the backend lost it; its own names are its own. */
-export function modelLost(model: Target): ForgeError {
-  if (model.name === model.backendName) return new ForgeError('not_found', `model: "${model.name}" not found in the inference backend; GET /v1/models tells what is there`, { field: 'model' });
-  return new ForgeError('unavailable', `model: "${model.name}" is deployed, but the inference backend does not have it (${model.backendName}); deploy it again`, { field: 'model' });
+export function backendError(status: number, text: string, endpoint: OpenAiEndpoint, model: TargetModel): ForgeError {
+  const shown = text.replaceAll(model.backendName, model.name);
+  return knownFailure(status, shown, endpoint, model) ?? new ForgeError(status < 500 ? 'invalid_argument' : 'unavailable', withDetail(status, shown).detail);
 }
 
 function parse(text: string): unknown {

@@ -14,11 +14,11 @@ const roleless = 'user';
 export function createInferenceService(deps: { backend: () => InferenceBackend; models: ModelDirectory }): Implementation<typeof InferenceService> {
   const { backend, models } = deps;
 
-  const prepare = (chat: ChatRequest | undefined, stream: boolean) => {
+  const prepare = async (chat: ChatRequest | undefined, stream: boolean) => {
     if (chat === undefined) throw invalid('chat', 'is required');
     const body = Buffer.from(JSON.stringify(toOpenAi(chat, stream)));
     parseChatRequest(body);
-    const model = resolveModel(models, chat.model || undefined);
+    const model = await resolveModel(models, chat.model || undefined);
     return { model, body: Buffer.from(JSON.stringify({ ...toOpenAi(chat, stream), model: model.backendName })) };
   };
 
@@ -37,13 +37,13 @@ export function createInferenceService(deps: { backend: () => InferenceBackend; 
       if (request.prompt === '') throw invalid('prompt', 'is required');
       const chat = { ...fields(request), messages: [{ role: roleless, content: request.prompt }], stream: false };
       parseChatRequest(Buffer.from(JSON.stringify(chat)));
-      const model = resolveModel(models, request.model || undefined);
+      const model = await resolveModel(models, request.model || undefined);
       const answer = await wholeChat(backend(), Buffer.from(JSON.stringify({ ...chat, model: model.backendName })), model, context.signal);
       return { response: answer.choices[0]?.message.content ?? '', model: model.name, tokensUsed: BigInt(answer.usage.total_tokens) };
     },
 
     async chat(request, context) {
-      const { model, body } = prepare(request, false);
+      const { model, body } = await prepare(request, false);
       const answer = await wholeChat(backend(), body, model, context.signal);
       return {
         id: answer.id,
@@ -56,7 +56,7 @@ export function createInferenceService(deps: { backend: () => InferenceBackend; 
     },
 
     async *chatStream(request, context) {
-      const { model, body } = prepare(request.chat, true);
+      const { model, body } = await prepare(request.chat, true);
       for await (const chunk of streamChat(backend(), body, model, context.signal)) {
         const base = { id: chunk.id, model: model.name };
         for (const choice of chunk.choices) {

@@ -5,34 +5,55 @@ export type JsonMark = 'none' | 'object-open' | 'key-start' | 'key-end' | 'strin
 
 /**
  * Follows a JSON object byte by byte, over any number of chunks, in constant memory.
- * It reports only keys and string values of the outermost object.
+ * It reports only keys and string values of the outermost object, and of those inside it that were entered.
  * It trusts that the text is JSON (RFC 8259): structure bytes are ASCII, so UTF-8 needs no decoding.
  */
 export class JsonScan {
   private depth = 0;
+  /** Depth of the object whose members are reported. */
+  private reported = 1;
+  private entering = false;
   private inString = false;
   private escaped = false;
   private expectKey = false;
   private inKey = false;
 
+  /** To be called at a key's end: if its value is an object, that one's members are reported until it is closed. */
+  enter(): void {
+    this.entering = true;
+  }
+
   push(byte: number): JsonMark {
     if (this.inString) return this.inside(byte);
     if (byte === quote) {
       this.inString = true;
-      if (this.depth !== 1) return 'none';
+      this.entering = false;
+      if (this.depth !== this.reported) return 'none';
       this.inKey = this.expectKey;
       return this.inKey ? 'key-start' : 'string-start';
     }
     if (byte === openBrace || byte === openBracket) {
       this.depth++;
-      if (this.depth > 1) return 'none';
+      if (this.entering && byte === openBrace) this.reported = this.depth;
+      this.entering = false;
+      if (this.depth > this.reported) return 'none';
       this.expectKey = byte === openBrace;
-      return byte === openBrace ? 'object-open' : 'none';
+      return byte === openBrace && this.depth === 1 ? 'object-open' : 'none';
     }
-    if (byte === closeBrace || byte === closeBracket) return --this.depth === 0 ? 'closed' : 'none';
-    if (this.depth === 1 && byte === colon) this.expectKey = false;
-    if (this.depth === 1 && byte === comma) this.expectKey = true;
+    if (byte === closeBrace || byte === closeBracket) return this.close();
+    if (this.depth === this.reported && byte === colon) this.expectKey = false;
+    if (this.depth === this.reported && byte === comma) {
+      this.expectKey = true;
+      this.entering = false;
+    }
     return 'none';
+  }
+
+  private close(): JsonMark {
+    this.entering = false;
+    this.depth--;
+    if (this.depth < this.reported && this.depth > 0) this.reported = this.depth;
+    return this.depth === 0 ? 'closed' : 'none';
   }
 
   /**
@@ -54,7 +75,7 @@ export class JsonScan {
     else if (byte === backslash) this.escaped = true;
     else if (byte === quote) {
       this.inString = false;
-      if (this.depth !== 1) return 'none';
+      if (this.depth !== this.reported) return 'none';
       const mark = this.inKey ? 'key-end' : 'string-end';
       this.inKey = false;
       return mark;

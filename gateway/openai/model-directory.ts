@@ -1,8 +1,16 @@
-/** Which names are served, and by which model of the backend: a fold of promotion events. */
+/** Which names are served, and by which model of the backend. */
 export interface ModelDirectory {
-  /** @returns undefined for a name that was never deployed */
+  /** @returns undefined for a name that is not known */
   resolve(name: string): { backendName: string } | undefined;
   /** What answers when a request names no model: the alias that moved last. */
   active(): string | undefined;
-  list(): { name: string; backendName: string; createdAt: Date }[];
+  list(): ListedModel[];
+  /** Looks again at what the backend has, where that counts. Never throws. */
+  refresh?(): Promise<void>;
+}
+
+export interface ListedModel {
+  name: string;
+  backendName: string;
+  createdAt: Date;
 }

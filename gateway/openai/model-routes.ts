@@ -7,6 +7,6 @@ import { sendOpenAi } from './send.ts';
 export function createModelRoutes(models: ModelDirectory): OpenAiRoute[] {
   return [
     { verb: 'GET', path: '/v1/models', handle: async ({ response }) => sendOpenAi(response, 200, openAiModels(models)) },
-    { verb: 'GET', path: '/v1/models/{model...}', handle: async ({ response, values }) => sendOpenAi(response, 200, openAiModel(models, values['model']!)) },
+    { verb: 'GET', path: '/v1/models/{model...}', handle: async ({ response, values }) => sendOpenAi(response, 200, await openAiModel(models, values['model']!)) },
   ];
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from '../inference/backend.ts';
 import { openAiError } from './errors.ts';
-import type { AnswerSplicer } from './splice-answer.ts';
+import type { AnswerForm, AnswerSplicer } from './splice-answer.ts';
 import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
 
 /**
@@ -12,9 +12,9 @@ import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
  * event stream with an error event, and cuts a JSON answer off so that nobody takes it for whole.
  * @throws ForgeError unavailable, while nothing was sent
  */
-export async function relay(answer: BackendResponse, response: ServerResponse, modelName: string, signal: AbortSignal): Promise<void> {
+export async function relay(answer: BackendResponse, response: ServerResponse, modelName: string, signal: AbortSignal, form: AnswerForm = 'plain'): Promise<void> {
   const events = (answer.headers['content-type'] ?? '').startsWith('text/event-stream');
-  const splicer = events ? createEventSplicer(modelName) : createJsonSplicer(modelName);
+  const splicer = events ? createEventSplicer(modelName, form) : createJsonSplicer(modelName);
   const chunks = answer.body[Symbol.asyncIterator]();
   let next = await chunks.next();
   response.writeHead(answer.status, { 'content-type': answer.headers['content-type'] ?? 'application/json', ...(events ? { 'cache-control': 'no-cache' } : {}) });
@@ -28,12 +28,18 @@ export async function relay(answer: BackendResponse, response: ServerResponse, m
   } catch (error) {
     await chunks.return?.();
     if (signal.aborted) response.destroy();
-    else if (events) response.end(errorEvent(splicer, error));
+    else if (events) response.end(errorEvent(splicer, error, form));
     else response.destroy();
   }
 }
 
-/** A line that was cut off is ended first, so that the error is an event of its own. */
-function errorEvent(splicer: AnswerSplicer, error: unknown): string {
-  return `${Buffer.from(splicer.end()).toString()}\n\ndata: ${JSON.stringify(openAiError(error).body)}\n\n`;
+/**
+ * A line that was cut off is ended first, so that the error is an event of its own. The packages look for `error`; the
+ * events of responses have a name and a type beside it.
+ */
+function errorEvent(splicer: AnswerSplicer, error: unknown, form: AnswerForm): string {
+  const { body } = openAiError(error);
+  const { message, code, param } = body.error;
+  const event = form === 'plain' ? `data: ${JSON.stringify(body)}` : `event: error\ndata: ${JSON.stringify({ type: 'error', message, code, param, ...body })}`;
+  return `${Buffer.from(splicer.end()).toString()}\n\n${event}\n\n`;
 }

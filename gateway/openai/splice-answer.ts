@@ -3,16 +3,28 @@ import { JsonScan } from './json-scan.ts';
 const lineFeed = 0x0a;
 const openBrace = 0x7b;
 /** Characters of a line that tell what it is. */
-const lineStart = 'data: [DONE]\r'.length + 2;
+const lineStart = 'event: response.incomplete\r'.length + 2;
 const holdLimitBytes = 1024;
 
-/** Replaces the outermost `model` in answers as they stream through, chunk by chunk. */
+/**
+ * How an answer is built. Of `plain` ones (chat, completions, embeddings) the model is outermost, and a stream ends with
+ * `[DONE]`. Of `responses` it may stand in the member `response` too, and the last event's name says that it is the last
+ * (https://platform.openai.com/docs/api-reference/responses-streaming).
+ */
+export type AnswerForm = 'plain' | 'responses';
+
+const lastLine: Readonly<Record<AnswerForm, RegExp>> = {
+  plain: /^data: *\[DONE\]\s*$/,
+  responses: /^(?:data: *\[DONE\]|event: *(?:response\.(?:completed|incomplete|failed)|error))\s*$/,
+};
+
+/** Replaces `model` in answers as they stream through, chunk by chunk. */
 export interface AnswerSplicer {
   /** @returns what can be sent on; at most a key or a model's name is held back */
   push(chunk: Uint8Array): Uint8Array;
   /** What was held back when the answer ended. */
   end(): Uint8Array;
-  /** Event streams only: whether `[DONE]` was seen. */
+  /** Event streams only: whether what a whole stream ends with was seen. */
   readonly done: boolean;
 }
 
@@ -31,8 +43,8 @@ export function createJsonSplicer(name: string): AnswerSplicer {
   };
 }
 
-/** For a stream of server-sent events: each `data:` line holds one JSON object or `[DONE]`. */
-export function createEventSplicer(name: string): AnswerSplicer {
+/** For a stream of server-sent events: each `data:` line holds one JSON object or `[DONE]`. Other lines pass. */
+export function createEventSplicer(name: string, form: AnswerForm = 'plain'): AnswerSplicer {
   let object: ObjectSplicer | undefined;
   let line = '';
   let seen = false;
@@ -42,7 +54,7 @@ export function createEventSplicer(name: string): AnswerSplicer {
     let at = from;
     // Only the first bytes of a line are kept: enough to know `data:` and `[DONE]`.
     for (; at < to && object === undefined && line.length < lineStart; at++) {
-      if (/^data: *$/.test(line) && chunk[at] === openBrace) object = new ObjectSplicer(name);
+      if (/^data: *$/.test(line) && chunk[at] === openBrace) object = new ObjectSplicer(name, form === 'responses' ? 'response' : undefined);
       else line += String.fromCharCode(chunk[at]!);
       if (object !== undefined) break;
     }
@@ -52,7 +64,7 @@ export function createEventSplicer(name: string): AnswerSplicer {
   };
   const endLine = (out: Output) => {
     if (object !== undefined) out.add(object.rest());
-    else if (/^data: *\[DONE\]\s*$/.test(line)) seen = true;
+    else if (lastLine[form].test(line)) seen = true;
     object = undefined;
     line = '';
   };
@@ -77,7 +89,7 @@ export function createEventSplicer(name: string): AnswerSplicer {
   };
 }
 
-/** Replaces the first outermost `model` of one object; what comes after it is not looked at. */
+/** Replaces the first `model` of one object, or of its member `inner`; what comes after it is not looked at. */
 class ObjectSplicer {
   private readonly scan = new JsonScan();
   private readonly value: Buffer;
@@ -85,8 +97,11 @@ class ObjectSplicer {
   private isModel = false;
   private tooLong = false;
   private replaced = false;
+  private readonly inner: string | undefined;
+  private entered = false;
 
-  constructor(name: string) {
+  constructor(name: string, inner?: string) {
+    this.inner = inner;
     this.value = Buffer.from(JSON.stringify(name));
   }
 
@@ -115,9 +130,14 @@ class ObjectSplicer {
       this.tooLong = true;
     }
     if (mark === 'key-end' && !this.tooLong) {
-      const key = this.rest();
-      this.isModel = JSON.parse(Buffer.from(key).toString()) === 'model';
-      out.add(key);
+      const bytes = this.rest();
+      const key = JSON.parse(Buffer.from(bytes).toString()) as string;
+      this.isModel = key === 'model';
+      if (key === this.inner && !this.entered) {
+        this.entered = true;
+        this.scan.enter();
+      }
+      out.add(bytes);
     } else if (mark === 'string-end' && this.isModel && !this.tooLong) {
       this.held = undefined;
       this.replaced = true;

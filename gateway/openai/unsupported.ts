@@ -66,7 +66,7 @@ export const unsupported: Readonly<Record<BackendKind, readonly Unsupported[]>> 
     { endpoint: 'responses', parameter: 'conversation', refused: anyValue, remedy: history },
     { endpoint: 'responses', parameter: 'previous_response_id', refused: anyValue, remedy: history },
     { endpoint: 'responses', parameter: 'prompt', refused: anyValue, remedy: 'use `instructions` and `input`' },
-    { endpoint: 'responses', parameter: 'store', refused: otherThan(false, true), remedy: leaveOut },
+    { endpoint: 'responses', parameter: 'store', refused: otherThan(false), remedy: leaveOut },
     { endpoint: 'responses', parameter: 'reasoning', refused: otherThan({}), remedy: 'use `reasoning_effort` with POST /v1/chat/completions' },
     { endpoint: 'responses', parameter: 'tool_choice', refused: otherThan('auto'), remedy: tools },
     { endpoint: 'responses', parameter: 'parallel_tool_calls', refused: otherThan(true), remedy: tools },

@@ -76,7 +76,7 @@ t.test('no model named: the active one answers', async (t) => {
     response.end(JSON.stringify({ model: JSON.parse(Buffer.concat(chunks).toString()).model }));
   }), { 'shop:latest': 'shop:job_1' });
   t.same(await (await lane.post({ messages })).json(), { model: 'shop:latest' });
-  t.throws(() => resolveModel(fixedDirectory({}), undefined), { code: 'not_found', message: /no model is deployed yet/ });
+  await t.rejects(resolveModel(fixedDirectory({}), undefined), { code: 'not_found', message: /no model is deployed yet/ });
 });
 
 t.test('an error of the backend keeps its status and has a detail', async (t) => {
@@ -163,5 +163,5 @@ t.test('models in OpenAI’s form', async (t) => {
   t.same(await (await fetch(`${lane.base}/models/shop%3Alatest`)).json(), model);
   const unknown = await fetch(`${lane.base}/models/%zz`);
   t.equal(unknown.status, 404);
-  t.throws(() => openAiModel(fixedDirectory({}), 'x'), { code: 'not_found' });
+  await t.rejects(openAiModel(fixedDirectory({}), 'x'), { code: 'not_found' });
 });

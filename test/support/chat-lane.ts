@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import type { InferenceBackend } from '../../gateway/inference/backend.ts';
-import { createChatRoutes } from '../../gateway/openai/chat-routes.ts';
+import { createInferenceRoutes } from '../../gateway/openai/inference-routes.ts';
 import { createOpenAiLane } from '../../gateway/openai/lane.ts';
 import { createModelRoutes } from '../../gateway/openai/model-routes.ts';
 import type { ModelDirectory } from '../../gateway/openai/model-directory.ts';
@@ -23,7 +23,7 @@ export interface ChatLane {
 /** The OpenAI lane alone on a real HTTP server. */
 export async function startLane(t: Pick<Test, 'teardown'>, backend: InferenceBackend, aliases: Record<string, string>): Promise<ChatLane> {
   const models = fixedDirectory(aliases);
-  const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)] });
+  const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models)] });
   const server = createServer((request, response) => {
     if (!lane.handle(request, response, new URL(request.url!, 'http://localhost'))) response.writeHead(418).end();
   }).listen(0, '127.0.0.1');

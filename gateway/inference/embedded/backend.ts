@@ -50,7 +50,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
       const { status, text } = await http.json({ method: 'POST', url: `${url}/engine/load`, body: JSON.stringify({ model: name }), signal });
       if (status !== 200) {
         await removeStored(modelsDir, name);
-        const said = backendError(status, text, { name, backendName: name });
+        const said = backendError(status, text, 'chat/completions', { name, backendName: name });
         throw new ForgeError(status < 500 ? 'wrong_state' : said.code, said.message, { cause: said });
       }
       return { digest: exported.ggufDigest };
