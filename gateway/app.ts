@@ -17,7 +17,9 @@ import { projectAggregate } from '../core/project/project.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
 import { taskAggregate } from '../core/task/task.ts';
+import { createBackendModels } from './backend-models.ts';
 import { createDatasetService } from './datasets/service.ts';
+import { createDeleteModel } from './delete-model.ts';
 import { createDeployer } from './deployer.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
@@ -80,7 +82,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       stops.push(() => ollama.stop());
       const upstream = backend.kind === 'upstream' ? createUpstreamDirectory(backend) : undefined;
       await upstream?.refresh();
-      const models = upstream ?? createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind);
+      const models = upstream ?? createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind, createBackendModels(backend));
 
       const roster = new Roster();
       const workers = serveWorkers({ connection, ledger, blobs, roster, config, logger });
@@ -103,7 +105,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
+      const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models, createDeleteModel({ ledger, backend, models }))], logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const port = createPort({
         routes: [

@@ -23,6 +23,8 @@ export interface ModelState {
   requested: { jobId: string; taskId: string } | undefined;
   /** Each rollback that was made, the oldest first: the same request again is a repeat, whatever came after it. */
   rollbacks: readonly Rollback[];
+  /** Jobs whose version was deleted and not made again. */
+  deleted: readonly string[];
 }
 
 export interface Rollback {
@@ -38,14 +40,17 @@ export type ModelCommand =
   | { type: 'create-version'; jobId: string; ggufDigest: string; backend: string; backendDigest: string }
   | { type: 'promote'; jobId: string; taskId: string }
   /** Back to the version before, whatever deploy is under way; only where the alias stands as the caller has seen it. */
-  | ({ type: 'rollback' } & Rollback);
+  | ({ type: 'rollback' } & Rollback)
+  /** Only of a version that the alias does not point to; of one that is gone already it is a repeat. */
+  | { type: 'delete-version'; jobId: string }
+  | { type: 'delete-alias' };
 
 /** What a rollback has in the place of a deploy's task, before the request's id. */
 const rollbackTask = 'rollback:';
 
 export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
   name: 'model',
-  initialState: Object.freeze({ versions: [], target: undefined, history: [], movedAt: 0, requested: undefined, rollbacks: [] }),
+  initialState: Object.freeze({ versions: [], target: undefined, history: [], movedAt: 0, requested: undefined, rollbacks: [], deleted: [] }),
 
   decide(command, state) {
     switch (command.type) {
@@ -70,6 +75,13 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
         if (state.target !== from || previous !== to) throw new ForgeError('wrong_state', 'name: it was rolled back or deployed meanwhile; look at what is served now, and try again', { field: 'name' });
         return [event('deployRequested', { jobId: to, taskId: `${rollbackTask}${requestId}` }), event('aliasMoved', { jobId: to, rollback: true })];
       }
+      case 'delete-version':
+        if (state.deleted.includes(command.jobId)) return [];
+        if (state.target === command.jobId) throw new ForgeError('wrong_state', 'model: <project>:latest points to this version; deploy another one, roll back, or delete <project>:latest first', { field: 'model' });
+        if (!state.versions.some((version) => version.jobId === command.jobId)) throw new ForgeError('not_found', `model: job ${command.jobId} has no version`, { field: 'model' });
+        return [event('versionDeleted', { jobId: command.jobId })];
+      case 'delete-alias':
+        return state.target === undefined ? [] : [event('aliasDeleted', {})];
       default:
         return assertNever(command, 'command');
     }
@@ -84,17 +96,26 @@ export const modelAggregate: Aggregate<ModelState, ModelCommand> = {
     if (kind.case === 'versionCreated') {
       const { jobId, ggufDigest, backend, backendDigest } = kind.value;
       const others = state.versions.filter((version) => version.jobId !== jobId);
-      return { ...state, versions: [...others, { jobId, ggufDigest, backend, backendDigest, createdAt: time }] };
+      return { ...state, deleted: state.deleted.filter((deleted) => deleted !== jobId), versions: [...others, { jobId, ggufDigest, backend, backendDigest, createdAt: time }] };
     }
     if (kind.case === 'aliasMoved') {
       const { jobId, rollback } = kind.value;
       return { ...state, target: jobId, movedAt: time, history: rollback ? state.history.slice(0, -1) : [...state.history, jobId] };
     }
+    if (kind.case === 'versionDeleted') {
+      const { jobId } = kind.value;
+      const history = state.history.filter((one) => one !== jobId).filter((one, at, rest) => one !== rest[at - 1]);
+      return { ...state, versions: state.versions.filter((version) => version.jobId !== jobId), history, deleted: [...state.deleted, jobId] };
+    }
+    // A deploy that is under way does not bring the alias back; one that is asked for afterwards does.
+    if (kind.case === 'aliasDeleted') return { ...state, target: undefined, history: [], requested: undefined };
     return state;
   },
 
   admit(state, { kind }) {
     if (kind.case === 'deployRequested' || kind.case === 'versionCreated') return undefined;
+    if (kind.case === 'versionDeleted') return state.target === kind.value.jobId ? `version ${kind.value.jobId} was deleted while the alias points to it` : undefined;
+    if (kind.case === 'aliasDeleted') return state.target === undefined ? 'the alias was deleted where there is none' : undefined;
     if (kind.case !== 'aliasMoved') return `${kind.case} does not belong to a model`;
     const { jobId } = kind.value;
     if (kind.value.rollback && state.history.at(-2) !== jobId) return `the alias went back to ${jobId}, where it was not before`;

@@ -75,6 +75,8 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'deployRequested':
     case 'versionCreated':
     case 'aliasMoved':
+    case 'versionDeleted':
+    case 'aliasDeleted':
     case 'baseModelPinned':
     case 'projectRegistered':
     case 'projectDeleted':

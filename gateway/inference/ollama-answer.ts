@@ -1,5 +1,5 @@
 import { ForgeError } from '../../core/errors.ts';
-import type { BackendResponse } from './backend.ts';
+import type { BackendResponse, OpenAiEndpoint } from './backend.ts';
 import { readAll } from './upstream-http.ts';
 
 const tailBytes = 4096;
@@ -11,10 +11,11 @@ const brokenOff = /"finish_reason":null\}\],"usage":\{"prompt_tokens":0,"complet
  * nothing: a whole answer then has no finish reason and counts 0 tokens, a stream just ends. Neither may pass for an
  * ordinary answer. A stream is ended as one that reached a limit; a whole answer, whose tokens nobody counted, is an error.
  */
-export function checkedOllamaAnswer(answer: BackendResponse): BackendResponse {
-  if (answer.status !== 200) return answer;
+export function checkedOllamaAnswer(endpoint: OpenAiEndpoint, answer: BackendResponse): BackendResponse {
+  // Embeddings can't be broken off, and a stream of responses then lacks its last event, which says enough.
+  if (answer.status !== 200 || (endpoint !== 'chat/completions' && endpoint !== 'completions')) return answer;
   const events = (answer.headers['content-type'] ?? '').startsWith('text/event-stream');
-  return { ...answer, body: events ? checkedStream(answer.body) : checkedWhole(answer.body) };
+  return { ...answer, body: events ? checkedStream(answer.body, endpoint === 'completions' ? { text: '' } : { delta: {} }) : checkedWhole(answer.body) };
 }
 
 async function* checkedWhole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -25,7 +26,7 @@ async function* checkedWhole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   yield bytes;
 }
 
-async function* checkedStream(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* checkedStream(body: AsyncIterable<Uint8Array>, nothing: object): AsyncGenerator<Uint8Array> {
   let tail = Buffer.alloc(0);
   for await (const chunk of body) {
     tail = Buffer.concat([tail, chunk]).subarray(-tailBytes);
@@ -36,7 +37,7 @@ async function* checkedStream(body: AsyncIterable<Uint8Array>): AsyncGenerator<U
   // [DONE] is no object. And an error (the process that runs the model died) is turned into a chunk by Ollama's OpenAI
   // route, with nothing in it, not even the model's name: that stream stays without an end.
   if (chunk === undefined || !chunk.model) return;
-  const end = { id: chunk.id, object: chunk.object, created: chunk.created, model: chunk.model, choices: [{ index: 0, delta: {}, finish_reason: 'length' }] };
+  const end = { id: chunk.id, object: chunk.object, created: chunk.created, model: chunk.model, choices: [{ index: 0, ...nothing, finish_reason: 'length' }] };
   yield Buffer.from(`data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`);
 }
 

@@ -3,12 +3,15 @@ import type { BackendModel, InferenceBackend } from './backend.ts';
 import { answers, createOpenAiClient } from './openai-client.ts';
 import { checkedOllamaAnswer } from './ollama-answer.ts';
 import { createOllamaModel } from './ollama-create.ts';
+import { toOllamaRequest } from './ollama-request.ts';
+import { createOllamaRoom } from './ollama-room.ts';
 import { createUpstreamHttp } from './upstream-http.ts';
 
 /** Ollama at `url` (scheme, host and port), through its own API and its OpenAI one. */
 export function createOllamaBackend(url: string): InferenceBackend {
   const http = createUpstreamHttp('Ollama', 'Start it with `ollama serve`, set OLLAMA_HOST, or set FORGE_INFERENCE=embedded');
   const client = createOpenAiClient(http, () => `${url}/v1`);
+  const room = createOllamaRoom(http, url);
   let stopped: Promise<void> | undefined;
 
   const models = async (signal: AbortSignal): Promise<BackendModel[]> => {
@@ -22,7 +25,11 @@ export function createOllamaBackend(url: string): InferenceBackend {
     kind: 'ollama',
     available: (signal) => answers(http, `${url}/api/version`, signal),
     models,
-    send: async (endpoint, body, signal) => checkedOllamaAnswer(await client.send(endpoint, body, signal)),
+    async send(endpoint, body, signal) {
+      const request = toOllamaRequest(endpoint, body);
+      await room.check(endpoint, request, signal);
+      return checkedOllamaAnswer(endpoint, await client.send(endpoint, request, signal));
+    },
     async create(name, exported, signal) {
       await createOllamaModel(http, url, name, exported, signal);
       const made = (await models(signal)).find((model) => model.name === name);

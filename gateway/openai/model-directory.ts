@@ -14,3 +14,10 @@ export interface ListedModel {
   backendName: string;
   createdAt: Date;
 }
+
+/**
+ * Deletes a model that AI Forge deployed.
+ * @throws ForgeError not_found, wrong_state (the alias points to it), permission_denied (a base model), unavailable,
+ * unimplemented (an upstream's own)
+ */
+export type DeleteModel = (name: string, signal: AbortSignal) => Promise<void>;

@@ -9,7 +9,8 @@ export interface OpenAiModel {
   owned_by: string;
 }
 
-export function openAiModels(models: ModelDirectory): { object: 'list'; data: OpenAiModel[] } {
+export async function openAiModels(models: ModelDirectory): Promise<{ object: 'list'; data: OpenAiModel[] }> {
+  await models.refresh?.();
   return { object: 'list', data: models.list().map(toOpenAi) };
 }
 

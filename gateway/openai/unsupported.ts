@@ -56,6 +56,7 @@ export const unsupported: Readonly<Record<BackendKind, readonly Unsupported[]>> 
     { endpoint: 'chat/completions', parameter: 'store', refused: otherThan(false), remedy: leaveOut },
     { endpoint: 'chat/completions', parameter: 'service_tier', refused: otherThan('auto', 'default'), remedy: leaveOut },
     { endpoint: 'completions', parameter: 'prompt', refused: severalTexts, remedy: `give one text, or ${oneAtATime}` },
+    { endpoint: 'completions', parameter: 'max_tokens', refused: { words: '0', test: (value) => value === 0 }, remedy: 'ask for one token at least' },
     { endpoint: 'completions', parameter: 'n', refused: otherThan(1), remedy: oneAtATime },
     { endpoint: 'completions', parameter: 'best_of', refused: otherThan(1), remedy: oneAtATime },
     { endpoint: 'completions', parameter: 'echo', refused: otherThan(false), remedy: 'put the prompt before the answer' },

@@ -85,3 +85,34 @@ t.test('what could not have been decided is not admitted', async (t) => {
   t.equal(admit(served, event('aliasMoved', { jobId: a })), undefined);
   t.match(admit(served, event('taskPaused', {})), /does not belong to a model/);
 });
+
+t.test('a version that is deleted is served no more, and is no place to go back to', async (t) => {
+  const remove = (jobId: string): ModelCommand => ({ type: 'delete-version', jobId });
+  const { state, events } = run(served, remove(b));
+  t.strictSame(events, [event('versionDeleted', { jobId: b })]);
+  t.strictSame(state.versions.map((version) => version.jobId), [a, c]);
+  t.match(state, { target: c, history: [a, c], deleted: [b] });
+  t.equal(after(state, rollback('1', c, a)).target, a);
+  t.strictSame(decide(remove(b), state), [], 'again it is a repeat');
+  t.throws(() => decide(remove(c), served), { code: 'wrong_state', field: 'model', message: /points to this version/ });
+  t.throws(() => decide(remove('job_x'), served), { code: 'not_found', field: 'model' });
+  t.throws(() => decide(promote(b, 'b again'), after(state, request(b, 'b again'))), { code: 'wrong_state' }, 'it can\u2019t be promoted');
+  t.match(after(state, ...deploy(b, 'b again')), { target: b, deleted: [], history: [a, c, b] }, 'deployed again it is there again');
+  t.strictSame(after(served, ...deploy(a, 'a again'), remove(c), remove(b)).history, [a], 'what was served before and after it is one place');
+});
+
+t.test('an alias that is deleted points nowhere until the next deployment', async (t) => {
+  const gone = after(served, request('job_d'), version('job_d'), { type: 'delete-alias' });
+  t.match(gone, { target: undefined, history: [], requested: undefined });
+  t.equal(gone.versions.length, 4, 'versions stay');
+  t.strictSame(decide({ type: 'delete-alias' }, gone), []);
+  t.strictSame(decide(promote('job_d'), gone), [], 'the deploy that was under way does not bring it back');
+  t.match(after(gone, ...deploy(a, 'a again')), { target: a, history: [a] });
+});
+
+t.test('no deletion is admitted that could not have been decided', async (t) => {
+  t.match(admit(served, event('versionDeleted', { jobId: c })), /while the alias points to it/);
+  t.equal(admit(served, event('versionDeleted', { jobId: a })), undefined);
+  t.match(admit(initialState, event('aliasDeleted', {})), /where there is none/);
+  t.equal(admit(served, event('aliasDeleted', {})), undefined);
+});

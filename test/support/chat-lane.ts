@@ -6,7 +6,7 @@ import type { InferenceBackend } from '../../gateway/inference/backend.ts';
 import { createInferenceRoutes } from '../../gateway/openai/inference-routes.ts';
 import { createOpenAiLane } from '../../gateway/openai/lane.ts';
 import { createModelRoutes } from '../../gateway/openai/model-routes.ts';
-import type { ModelDirectory } from '../../gateway/openai/model-directory.ts';
+import type { DeleteModel, ModelDirectory } from '../../gateway/openai/model-directory.ts';
 
 /** A directory of fixed aliases; the first one is active. */
 export function fixedDirectory(aliases: Record<string, string>): ModelDirectory {
@@ -21,9 +21,9 @@ export interface ChatLane {
 }
 
 /** The OpenAI lane alone on a real HTTP server. */
-export async function startLane(t: Pick<Test, 'teardown'>, backend: InferenceBackend, aliases: Record<string, string>): Promise<ChatLane> {
-  const models = fixedDirectory(aliases);
-  const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models)] });
+export async function startLane(t: Pick<Test, 'teardown'>, backend: InferenceBackend, aliases: Record<string, string> | ModelDirectory, deleteModel: DeleteModel = async () => undefined): Promise<ChatLane> {
+  const models = isDirectory(aliases) ? aliases : fixedDirectory(aliases);
+  const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models, deleteModel)] });
   const server = createServer((request, response) => {
     if (!lane.handle(request, response, new URL(request.url!, 'http://localhost'))) response.writeHead(418).end();
   }).listen(0, '127.0.0.1');
@@ -38,6 +38,8 @@ export async function startLane(t: Pick<Test, 'teardown'>, backend: InferenceBac
     fetch(`${base}/chat/completions`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' }, ...(signal === undefined ? {} : { signal }) });
   return { base, post };
 }
+
+const isDirectory = (aliases: Record<string, string> | ModelDirectory): aliases is ModelDirectory => typeof aliases['resolve'] === 'function';
 
 /** The data of each event, until the stream ends. */
 export async function* eventsOf(response: Response): AsyncGenerator<string> {

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCL3EgoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAEjsKEnByb2plY3RfcmVnaXN0ZXJlZBg8IAEoCzIdLmFpZm9yZ2UudjEuUHJvamVjdFJlZ2lzdGVyZWRIABI1Cg9wcm9qZWN0X2RlbGV0ZWQYPSABKAsyGi5haWZvcmdlLnYxLlByb2plY3REZWxldGVkSAASQAoVcHJvamVjdF9ibG9ic19yZW1vdmVkGD4gASgLMh8uYWlmb3JnZS52MS5Qcm9qZWN0QmxvYnNSZW1vdmVkSAASMQoNZGVjaXNpb25fbWFkZRg/IAEoCzIYLmFpZm9yZ2UudjEuRGVjaXNpb25NYWRlSAASNwoQcGlwZWxpbmVfc3RhcnRlZBhAIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVTdGFydGVkSAASMwoOcGlwZWxpbmVfZW5kZWQYQSABKAsyGS5haWZvcmdlLnYxLlBpcGVsaW5lRW5kZWRIABI1Cg9yZXRyYWluX3BlbmRpbmcYQiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5QZW5kaW5nSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIAEIGCgRraW5kIooBCgpUYXNrUXVldWVkEiIKBGtpbmQYASABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEg8KB3Byb2plY3QYAiABKAkSIgoEc3BlYxgDIAEoCzIULmFpZm9yZ2UudjEuVGFza1NwZWMSDQoFYWZ0ZXIYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgNIn4KDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkiMQoOUmVwb3J0QWNjZXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIOCgZudW1iZXIYAiABKAQiWAoMUGhhc2VFbnRlcmVkEg8KB2F0dGVtcHQYASABKA0SDQoFcGhhc2UYAiABKAkSGAoLdG90YWxfc3RlcHMYAyABKARIAIgBAUIOCgxfdG90YWxfc3RlcHMijwEKD0NoZWNrcG9pbnRTYXZlZBIPCgdhdHRlbXB0GAEgASgNEgwKBHN0ZXAYAiABKAQSDQoFZXBvY2gYAyABKAESEQoEbG9zcxgEIAEoAUgAiAEBEg4KBmRpZ2VzdBgFIAEoCRIPCgdzZWNvbmRzGAYgASgBEhEKCXRlbGVtZXRyeRgHIAEoBEIHCgVfbG9zcyIQCg5QYXVzZVJlcXVlc3RlZCIhCg9DYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIgwKClRhc2tQYXVzZWQiDQoLVGFza1Jlc3VtZWQiagoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkiIQoLVGFza1JldHJpZWQSEgoKcmVxdWVzdF9pZBgBIAEoCSI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiLgoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkSEAoIcm9sbGJhY2sYAiABKAgiVQoPQmFzZU1vZGVsUGlubmVkEhIKCmJhc2VfbW9kZWwYASABKAkSEwoLdHJlZV9kaWdlc3QYAiABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAyABKAki5QEKEVByb2plY3RSZWdpc3RlcmVkEhIKCnJlcG9zaXRvcnkYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCRIpCgZwb2xpY3kYBCABKAsyGS5haWZvcmdlLnYxLlJldHJhaW5Qb2xpY3kSDQoFd2F0Y2gYBSABKAgSEwoLYXV0b19kZXBsb3kYBiABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgHIAEoCBIsCgh0cmFpbmluZxgIIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjSACIAQFCCwoJX3RyYWluaW5nIhAKDlByb2plY3REZWxldGVkIjMKE1Byb2plY3RCbG9ic1JlbW92ZWQSDQoFYmxvYnMYASABKAQSDQoFYnl0ZXMYAiABKAQigQEKDERlY2lzaW9uTWFkZRIPCgdyZXRyYWluGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIqCgdtZXRyaWNzGAMgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEg8KB3RyaWdnZXIYBCABKAkSEwoLcGlwZWxpbmVfaWQYBSABKAkiUQoPUGlwZWxpbmVTdGFydGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEikKBHBsYW4YAiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZCJECg1QaXBlbGluZUVuZGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEg4KBmNvbW1pdBgCIAEoCRIOCgZzdGF0dXMYAyABKAkiggEKDlJldHJhaW5QZW5kaW5nEg8KB3RyaWdnZXIYASABKAkSKwoHcmVxdWVzdBgCIAEoCzIaLmFpZm9yZ2UudjEuUmV0cmFpblJlcXVlc3QSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GAMgASgMEhYKDnJlcXVlc3Rfc2hhMjU2GAQgASgMIqEDCg9QaXBlbGluZVBsYW5uZWQSDwoHcHJvamVjdBgBIAEoCRInCgZzb3VyY2UYAiABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjEhMKC2Jhc2VfY29tbWl0GAMgASgJEg8KB3RyaWdnZXIYBCABKAkSDgoGcmVhc29uGAUgASgJEioKB21ldHJpY3MYBiABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSJgoFc3RlcHMYByADKAsyFy5haWZvcmdlLnYxLlBsYW5uZWRTdGVwEhMKC2F1dG9fZGVwbG95GAggASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYCSABKAgSJwoIdHJhaW5pbmcYCiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxIYChByZWZlcmVuY2Vfam9iX2lkGAsgASgJEiQKBGdhdGUYDCABKAsyFi5haWZvcmdlLnYxLkdhdGVQb2xpY3kSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GA0gASgMEhYKDnJlcXVlc3Rfc2hhMjU2GA4gASgMIhIKEFBpcGVsaW5lQXBwcm92ZWQiRgoNU3RlcFJlcXVlc3RlZBIoCgdyZXF1ZXN0GAEgASgLMhcuYWlmb3JnZS52MS5TdGVwUmVxdWVzdBILCgN0cnkYAiABKA0iOgoMU3RlcEFjY2VwdGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEg8KB3Rhc2tfaWQYAyABKAkiUgoNU3RlcENvbXBsZXRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRImCgZyZXN1bHQYAyABKAsyFi5haWZvcmdlLnYxLlN0ZXBSZXN1bHQiWAoKU3RlcEZhaWxlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZXRyeWFibGUYBSABKAgiKwoLU3RlcFNraXBwZWQSDAoEc3RlcBgBIAEoCRIOCgZyZWFzb24YAiABKAkiWwoLR2F0ZURlY2lkZWQSDgoGcGFzc2VkGAEgASgIEiUKBmNoZWNrcxgCIAMoCzIVLmFpZm9yZ2UudjEuR2F0ZUNoZWNrEhUKDXJlcG9ydF9kaWdlc3QYAyABKAkiGAoWUGlwZWxpbmVQYXVzZVJlcXVlc3RlZCIQCg5QaXBlbGluZVBhdXNlZCIRCg9QaXBlbGluZVJlc3VtZWQiGwoLU3RlcFJlc3VtZWQSDAoEc3RlcBgBIAEoCSIpChdQaXBlbGluZUNhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiIwoRUGlwZWxpbmVDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIhMKEVBpcGVsaW5lQ29tcGxldGVkIiEKD1BpcGVsaW5lUmVmdXNlZBIOCgZyZWFzb24YASABKAkiLgoOUGlwZWxpbmVGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkqwQEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUFUVEVNUFRfT1VUQ09NRV9DT01QTEVURUQQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAISGAoUQVRURU1QVF9PVVRDT01FX0xPU1QQAxIbChdBVFRFTVBUX09VVENPTUVfU1RPUFBFRBAEEhwKGEFUVEVNUFRfT1VUQ09NRV9SRVRVUk5FRBAFYgZwcm90bzM", [file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLhEwoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjcKEHBpcGVsaW5lX3BsYW5uZWQYUCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZEgAEjkKEXBpcGVsaW5lX2FwcHJvdmVkGFEgASgLMhwuYWlmb3JnZS52MS5QaXBlbGluZUFwcHJvdmVkSAASMwoOc3RlcF9yZXF1ZXN0ZWQYUiABKAsyGS5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0ZWRIABIxCg1zdGVwX2FjY2VwdGVkGFMgASgLMhguYWlmb3JnZS52MS5TdGVwQWNjZXB0ZWRIABIzCg5zdGVwX2NvbXBsZXRlZBhUIAEoCzIZLmFpZm9yZ2UudjEuU3RlcENvbXBsZXRlZEgAEi0KC3N0ZXBfZmFpbGVkGFUgASgLMhYuYWlmb3JnZS52MS5TdGVwRmFpbGVkSAASLwoMc3RlcF9za2lwcGVkGFYgASgLMhcuYWlmb3JnZS52MS5TdGVwU2tpcHBlZEgAEi8KDGdhdGVfZGVjaWRlZBhXIAEoCzIXLmFpZm9yZ2UudjEuR2F0ZURlY2lkZWRIABJGChhwaXBlbGluZV9wYXVzZV9yZXF1ZXN0ZWQYWCABKAsyIi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VSZXF1ZXN0ZWRIABI1Cg9waXBlbGluZV9wYXVzZWQYWSABKAsyGi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VkSAASNwoQcGlwZWxpbmVfcmVzdW1lZBhaIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZXN1bWVkSAASSAoZcGlwZWxpbmVfY2FuY2VsX3JlcXVlc3RlZBhbIAEoCzIjLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxSZXF1ZXN0ZWRIABI7ChJwaXBlbGluZV9jYW5jZWxsZWQYXCABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ2FuY2VsbGVkSAASOwoScGlwZWxpbmVfY29tcGxldGVkGF0gASgLMh0uYWlmb3JnZS52MS5QaXBlbGluZUNvbXBsZXRlZEgAEjcKEHBpcGVsaW5lX3JlZnVzZWQYXiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUmVmdXNlZEgAEjUKD3BpcGVsaW5lX2ZhaWxlZBhfIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVGYWlsZWRIABIvCgxzdGVwX3Jlc3VtZWQYYCABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXN1bWVkSABCBgoEa2luZCKKAQoKVGFza1F1ZXVlZBIiCgRraW5kGAEgASgOMhQuYWlmb3JnZS52MS5UYXNrS2luZBIPCgdwcm9qZWN0GAIgASgJEiIKBHNwZWMYAyABKAsyFC5haWZvcmdlLnYxLlRhc2tTcGVjEg0KBWFmdGVyGAQgASgJEhQKDG1heF9hdHRlbXB0cxgFIAEoDSJ+Cg5BdHRlbXB0U3RhcnRlZBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIPCgdib290X2lkGAMgASgJEgwKBHNsb3QYBCABKAkSDgoGYXNrX2lkGAUgASgJEhkKEWNoZWNrcG9pbnRfZGlnZXN0GAYgASgJIjEKDlJlcG9ydEFjY2VwdGVkEg8KB2F0dGVtcHQYASABKA0SDgoGbnVtYmVyGAIgASgEIlgKDFBoYXNlRW50ZXJlZBIPCgdhdHRlbXB0GAEgASgNEg0KBXBoYXNlGAIgASgJEhgKC3RvdGFsX3N0ZXBzGAMgASgESACIAQFCDgoMX3RvdGFsX3N0ZXBzIo8BCg9DaGVja3BvaW50U2F2ZWQSDwoHYXR0ZW1wdBgBIAEoDRIMCgRzdGVwGAIgASgEEg0KBWVwb2NoGAMgASgBEhEKBGxvc3MYBCABKAFIAIgBARIOCgZkaWdlc3QYBSABKAkSDwoHc2Vjb25kcxgGIAEoARIRCgl0ZWxlbWV0cnkYByABKARCBwoFX2xvc3MiEAoOUGF1c2VSZXF1ZXN0ZWQiIQoPQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIMCgpUYXNrUGF1c2VkIg0KC1Rhc2tSZXN1bWVkImoKDEF0dGVtcHRFbmRlZBIPCgdhdHRlbXB0GAEgASgNEisKB291dGNvbWUYAiABKA4yGi5haWZvcmdlLnYxLkF0dGVtcHRPdXRjb21lEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJIiEKC1Rhc2tSZXRyaWVkEhIKCnJlcXVlc3RfaWQYASABKAkiNwoNVGFza0NvbXBsZXRlZBImCgZyZXN1bHQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHQiKgoKVGFza0ZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIfCg1UYXNrQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCSIyCgtLZXlSZXNlcnZlZBITCgtib2R5X3NoYTI1NhgBIAEoDBIOCgZqb2JfaWQYAiABKAkiIgoQUmVzZXJ2YXRpb25Nb3ZlZBIOCgZqb2JfaWQYASABKAkiMgoPRGVwbG95UmVxdWVzdGVkEg4KBmpvYl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJIl4KDlZlcnNpb25DcmVhdGVkEg4KBmpvYl9pZBgBIAEoCRITCgtnZ3VmX2RpZ2VzdBgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAQgASgJIi4KCkFsaWFzTW92ZWQSDgoGam9iX2lkGAEgASgJEhAKCHJvbGxiYWNrGAIgASgIIiAKDlZlcnNpb25EZWxldGVkEg4KBmpvYl9pZBgBIAEoCSIOCgxBbGlhc0RlbGV0ZWQiVQoPQmFzZU1vZGVsUGlubmVkEhIKCmJhc2VfbW9kZWwYASABKAkSEwoLdHJlZV9kaWdlc3QYAiABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAyABKAki5QEKEVByb2plY3RSZWdpc3RlcmVkEhIKCnJlcG9zaXRvcnkYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCRIpCgZwb2xpY3kYBCABKAsyGS5haWZvcmdlLnYxLlJldHJhaW5Qb2xpY3kSDQoFd2F0Y2gYBSABKAgSEwoLYXV0b19kZXBsb3kYBiABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgHIAEoCBIsCgh0cmFpbmluZxgIIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjSACIAQFCCwoJX3RyYWluaW5nIhAKDlByb2plY3REZWxldGVkIjMKE1Byb2plY3RCbG9ic1JlbW92ZWQSDQoFYmxvYnMYASABKAQSDQoFYnl0ZXMYAiABKAQigQEKDERlY2lzaW9uTWFkZRIPCgdyZXRyYWluGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIqCgdtZXRyaWNzGAMgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEg8KB3RyaWdnZXIYBCABKAkSEwoLcGlwZWxpbmVfaWQYBSABKAkiUQoPUGlwZWxpbmVTdGFydGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEikKBHBsYW4YAiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZCJECg1QaXBlbGluZUVuZGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEg4KBmNvbW1pdBgCIAEoCRIOCgZzdGF0dXMYAyABKAkiggEKDlJldHJhaW5QZW5kaW5nEg8KB3RyaWdnZXIYASABKAkSKwoHcmVxdWVzdBgCIAEoCzIaLmFpZm9yZ2UudjEuUmV0cmFpblJlcXVlc3QSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GAMgASgMEhYKDnJlcXVlc3Rfc2hhMjU2GAQgASgMIqEDCg9QaXBlbGluZVBsYW5uZWQSDwoHcHJvamVjdBgBIAEoCRInCgZzb3VyY2UYAiABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjEhMKC2Jhc2VfY29tbWl0GAMgASgJEg8KB3RyaWdnZXIYBCABKAkSDgoGcmVhc29uGAUgASgJEioKB21ldHJpY3MYBiABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSJgoFc3RlcHMYByADKAsyFy5haWZvcmdlLnYxLlBsYW5uZWRTdGVwEhMKC2F1dG9fZGVwbG95GAggASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYCSABKAgSJwoIdHJhaW5pbmcYCiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxIYChByZWZlcmVuY2Vfam9iX2lkGAsgASgJEiQKBGdhdGUYDCABKAsyFi5haWZvcmdlLnYxLkdhdGVQb2xpY3kSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GA0gASgMEhYKDnJlcXVlc3Rfc2hhMjU2GA4gASgMIhIKEFBpcGVsaW5lQXBwcm92ZWQiRgoNU3RlcFJlcXVlc3RlZBIoCgdyZXF1ZXN0GAEgASgLMhcuYWlmb3JnZS52MS5TdGVwUmVxdWVzdBILCgN0cnkYAiABKA0iOgoMU3RlcEFjY2VwdGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEg8KB3Rhc2tfaWQYAyABKAkiUgoNU3RlcENvbXBsZXRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRImCgZyZXN1bHQYAyABKAsyFi5haWZvcmdlLnYxLlN0ZXBSZXN1bHQiWAoKU3RlcEZhaWxlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZXRyeWFibGUYBSABKAgiKwoLU3RlcFNraXBwZWQSDAoEc3RlcBgBIAEoCRIOCgZyZWFzb24YAiABKAkiWwoLR2F0ZURlY2lkZWQSDgoGcGFzc2VkGAEgASgIEiUKBmNoZWNrcxgCIAMoCzIVLmFpZm9yZ2UudjEuR2F0ZUNoZWNrEhUKDXJlcG9ydF9kaWdlc3QYAyABKAkiGAoWUGlwZWxpbmVQYXVzZVJlcXVlc3RlZCIQCg5QaXBlbGluZVBhdXNlZCIRCg9QaXBlbGluZVJlc3VtZWQiGwoLU3RlcFJlc3VtZWQSDAoEc3RlcBgBIAEoCSIpChdQaXBlbGluZUNhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiIwoRUGlwZWxpbmVDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIhMKEVBpcGVsaW5lQ29tcGxldGVkIiEKD1BpcGVsaW5lUmVmdXNlZBIOCgZyZWFzb24YASABKAkiLgoOUGlwZWxpbmVGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkqwQEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUFUVEVNUFRfT1VUQ09NRV9DT01QTEVURUQQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAISGAoUQVRURU1QVF9PVVRDT01FX0xPU1QQAxIbChdBVFRFTVBUX09VVENPTUVfU1RPUFBFRBAEEhwKGEFUVEVNUFRfT1VUQ09NRV9SRVRVUk5FRBAFYgZwcm90bzM", [file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -206,6 +206,18 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: AliasMoved;
     case: "aliasMoved";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.VersionDeleted version_deleted = 43;
+     */
+    value: VersionDeleted;
+    case: "versionDeleted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AliasDeleted alias_deleted = 44;
+     */
+    value: AliasDeleted;
+    case: "aliasDeleted";
   } | {
     /**
      * @generated from field: aiforge.v1.BaseModelPinned base_model_pinned = 50;
@@ -836,6 +848,40 @@ export const AliasMovedSchema: GenMessage<AliasMoved> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 20);
 
 /**
+ * The version is served no more, and is no place to go back to.
+ *
+ * @generated from message aiforge.v1.VersionDeleted
+ */
+export type VersionDeleted = Message<"aiforge.v1.VersionDeleted"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message aiforge.v1.VersionDeleted.
+ * Use `create(VersionDeletedSchema)` to create a new message.
+ */
+export const VersionDeletedSchema: GenMessage<VersionDeleted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 21);
+
+/**
+ * Nothing is served under `<project>:latest` until the next deployment; its versions stay.
+ *
+ * @generated from message aiforge.v1.AliasDeleted
+ */
+export type AliasDeleted = Message<"aiforge.v1.AliasDeleted"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AliasDeleted.
+ * Use `create(AliasDeletedSchema)` to create a new message.
+ */
+export const AliasDeletedSchema: GenMessage<AliasDeleted> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 22);
+
+/**
  * @generated from message aiforge.v1.BaseModelPinned
  */
 export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
@@ -862,7 +908,7 @@ export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
  * Use `create(BaseModelPinnedSchema)` to create a new message.
  */
 export const BaseModelPinnedSchema: GenMessage<BaseModelPinned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 21);
+  messageDesc(file_aiforge_v1_events, 23);
 
 /**
  * A repository that is watched, under the name that its models have.
@@ -922,7 +968,7 @@ export type ProjectRegistered = Message<"aiforge.v1.ProjectRegistered"> & {
  * Use `create(ProjectRegisteredSchema)` to create a new message.
  */
 export const ProjectRegisteredSchema: GenMessage<ProjectRegistered> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 22);
+  messageDesc(file_aiforge_v1_events, 24);
 
 /**
  * @generated from message aiforge.v1.ProjectDeleted
@@ -935,7 +981,7 @@ export type ProjectDeleted = Message<"aiforge.v1.ProjectDeleted"> & {
  * Use `create(ProjectDeletedSchema)` to create a new message.
  */
 export const ProjectDeletedSchema: GenMessage<ProjectDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 23);
+  messageDesc(file_aiforge_v1_events, 25);
 
 /**
  * @generated from message aiforge.v1.ProjectBlobsRemoved
@@ -957,7 +1003,7 @@ export type ProjectBlobsRemoved = Message<"aiforge.v1.ProjectBlobsRemoved"> & {
  * Use `create(ProjectBlobsRemovedSchema)` to create a new message.
  */
 export const ProjectBlobsRemovedSchema: GenMessage<ProjectBlobsRemoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 24);
+  messageDesc(file_aiforge_v1_events, 26);
 
 /**
  * Whether a project is to be retrained, and by what figures. A "no" is recorded only when its figures changed.
@@ -998,7 +1044,7 @@ export type DecisionMade = Message<"aiforge.v1.DecisionMade"> & {
  * Use `create(DecisionMadeSchema)` to create a new message.
  */
 export const DecisionMadeSchema: GenMessage<DecisionMade> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 25);
+  messageDesc(file_aiforge_v1_events, 27);
 
 /**
  * The project is this pipeline's until it has ended: there are never two.
@@ -1022,7 +1068,7 @@ export type PipelineStarted = Message<"aiforge.v1.PipelineStarted"> & {
  * Use `create(PipelineStartedSchema)` to create a new message.
  */
 export const PipelineStartedSchema: GenMessage<PipelineStarted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 26);
+  messageDesc(file_aiforge_v1_events, 28);
 
 /**
  * @generated from message aiforge.v1.PipelineEnded
@@ -1051,7 +1097,7 @@ export type PipelineEnded = Message<"aiforge.v1.PipelineEnded"> & {
  * Use `create(PipelineEndedSchema)` to create a new message.
  */
 export const PipelineEndedSchema: GenMessage<PipelineEnded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 27);
+  messageDesc(file_aiforge_v1_events, 29);
 
 /**
  * Asked for while a pipeline runs: decided anew when that has ended.
@@ -1087,7 +1133,7 @@ export type RetrainPending = Message<"aiforge.v1.RetrainPending"> & {
  * Use `create(RetrainPendingSchema)` to create a new message.
  */
 export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 28);
+  messageDesc(file_aiforge_v1_events, 30);
 
 /**
  * @generated from message aiforge.v1.PipelinePlanned
@@ -1175,7 +1221,7 @@ export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
  * Use `create(PipelinePlannedSchema)` to create a new message.
  */
 export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 29);
+  messageDesc(file_aiforge_v1_events, 31);
 
 /**
  * @generated from message aiforge.v1.PipelineApproved
@@ -1188,7 +1234,7 @@ export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
  * Use `create(PipelineApprovedSchema)` to create a new message.
  */
 export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 30);
+  messageDesc(file_aiforge_v1_events, 32);
 
 /**
  * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
@@ -1212,7 +1258,7 @@ export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
  * Use `create(StepRequestedSchema)` to create a new message.
  */
 export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 31);
+  messageDesc(file_aiforge_v1_events, 33);
 
 /**
  * @generated from message aiforge.v1.StepAccepted
@@ -1239,7 +1285,7 @@ export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
  * Use `create(StepAcceptedSchema)` to create a new message.
  */
 export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 32);
+  messageDesc(file_aiforge_v1_events, 34);
 
 /**
  * @generated from message aiforge.v1.StepCompleted
@@ -1266,7 +1312,7 @@ export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 33);
+  messageDesc(file_aiforge_v1_events, 35);
 
 /**
  * @generated from message aiforge.v1.StepFailed
@@ -1303,7 +1349,7 @@ export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 34);
+  messageDesc(file_aiforge_v1_events, 36);
 
 /**
  * @generated from message aiforge.v1.StepSkipped
@@ -1325,7 +1371,7 @@ export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 35);
+  messageDesc(file_aiforge_v1_events, 37);
 
 /**
  * @generated from message aiforge.v1.GateDecided
@@ -1354,7 +1400,7 @@ export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 36);
+  messageDesc(file_aiforge_v1_events, 38);
 
 /**
  * @generated from message aiforge.v1.PipelinePauseRequested
@@ -1367,7 +1413,7 @@ export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"
  * Use `create(PipelinePauseRequestedSchema)` to create a new message.
  */
 export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 37);
+  messageDesc(file_aiforge_v1_events, 39);
 
 /**
  * @generated from message aiforge.v1.PipelinePaused
@@ -1380,7 +1426,7 @@ export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
  * Use `create(PipelinePausedSchema)` to create a new message.
  */
 export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 38);
+  messageDesc(file_aiforge_v1_events, 40);
 
 /**
  * @generated from message aiforge.v1.PipelineResumed
@@ -1393,7 +1439,7 @@ export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
  * Use `create(PipelineResumedSchema)` to create a new message.
  */
 export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 39);
+  messageDesc(file_aiforge_v1_events, 41);
 
 /**
  * The step that was paused goes on.
@@ -1412,7 +1458,7 @@ export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
  * Use `create(StepResumedSchema)` to create a new message.
  */
 export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 40);
+  messageDesc(file_aiforge_v1_events, 42);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelRequested
@@ -1429,7 +1475,7 @@ export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequeste
  * Use `create(PipelineCancelRequestedSchema)` to create a new message.
  */
 export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 41);
+  messageDesc(file_aiforge_v1_events, 43);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelled
@@ -1446,7 +1492,7 @@ export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
  * Use `create(PipelineCancelledSchema)` to create a new message.
  */
 export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 42);
+  messageDesc(file_aiforge_v1_events, 44);
 
 /**
  * @generated from message aiforge.v1.PipelineCompleted
@@ -1459,7 +1505,7 @@ export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
  * Use `create(PipelineCompletedSchema)` to create a new message.
  */
 export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 43);
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from message aiforge.v1.PipelineRefused
@@ -1476,7 +1522,7 @@ export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
  * Use `create(PipelineRefusedSchema)` to create a new message.
  */
 export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 44);
+  messageDesc(file_aiforge_v1_events, 46);
 
 /**
  * @generated from message aiforge.v1.PipelineFailed
@@ -1498,7 +1544,7 @@ export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
  * Use `create(PipelineFailedSchema)` to create a new message.
  */
 export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 45);
+  messageDesc(file_aiforge_v1_events, 47);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome
