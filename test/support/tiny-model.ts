@@ -16,7 +16,11 @@ const special = ['<unk>', '<s>', '</s>', '<|im_start|>', '<|im_end|>'];
 const firstByte = special.length;
 const firstCharacter = firstByte + 256;
 const characters = ['▁', ...Array.from({ length: 0x7f - 0x21 }, (_, i) => String.fromCharCode(0x21 + i))];
-const tokens = [...special, ...Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, '0')}>`), ...characters];
+const plainTokens = [...special, ...Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, '0')}>`), ...characters];
+
+/** They come last, so that no other token has another id. */
+const middleMarks = ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'];
+export const middleMarkIds = middleMarks.map((_, i) => plainTokens.length + i);
 
 export const chatml = `{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`;
 
@@ -51,12 +55,15 @@ export interface TinyOptions {
   addBos?: boolean;
   /** It can't tell one token from another, and so says the same one for ever. */
   stuck?: boolean;
+  /** It has the marks of a model that fills in the middle. */
+  fillsMiddle?: boolean;
 }
 
 /** Writes `model.gguf` and `export.json` as the trainer's export has them. */
 export async function writeTinyExport(dir: string, options: TinyOptions = {}): Promise<ExportedModel> {
   const { chatTemplate = chatml, rendered = chatmlText, contextLength = 32_768 } = options;
-  const gguf = writeGguf(metadata(chatTemplate, contextLength, options.addBos ?? false), tensors(options.seed ?? 1, options.stuck ?? false));
+  const tokens = options.fillsMiddle === true ? [...plainTokens, ...middleMarks] : plainTokens;
+  const gguf = writeGguf(metadata(tokens, chatTemplate, contextLength, options.addBos ?? false), tensors(tokens, options.seed ?? 1, options.stuck ?? false));
   const renderings = conversations.map((messages) => ({ messages, add_generation_prompt: true, text: rendered(messages), token_ids: tokenIds(rendered(messages)) }));
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'model.gguf'), gguf);
@@ -64,7 +71,7 @@ export async function writeTinyExport(dir: string, options: TinyOptions = {}): P
   return { dir, ggufDigest: createHash('sha256').update(gguf).digest('hex') };
 }
 
-function metadata(chatTemplate: string, contextLength: number, addBos: boolean): Record<string, GgufValue> {
+function metadata(tokens: readonly string[], chatTemplate: string, contextLength: number, addBos: boolean): Record<string, GgufValue> {
   return {
     'general.architecture': 'llama',
     'general.name': 'tiny',
@@ -79,20 +86,21 @@ function metadata(chatTemplate: string, contextLength: number, addBos: boolean):
     'llama.rope.dimension_count': width / 4,
     'llama.vocab_size': tokens.length,
     'tokenizer.ggml.model': 'llama',
-    'tokenizer.ggml.tokens': { strings: tokens },
+    'tokenizer.ggml.tokens': { strings: [...tokens] },
     'tokenizer.ggml.scores': { floats: tokens.map((_, id) => -id) },
     // 2 unknown, 3 control, 6 byte, 1 normal
-    'tokenizer.ggml.token_type': { integers: tokens.map((_, id) => (id === 0 ? 2 : id < firstByte ? 3 : id < firstCharacter ? 6 : 1)) },
+    'tokenizer.ggml.token_type': { integers: tokens.map((_, id) => (id === 0 ? 2 : id < firstByte || middleMarkIds.includes(id) ? 3 : id < firstCharacter ? 6 : 1)) },
     'tokenizer.ggml.bos_token_id': 1,
     'tokenizer.ggml.eos_token_id': 4,
     'tokenizer.ggml.unknown_token_id': 0,
     'tokenizer.ggml.add_bos_token': addBos,
     'tokenizer.ggml.add_space_prefix': false,
     'tokenizer.chat_template': chatTemplate,
+    ...Object.fromEntries(['pre', 'suf', 'mid'].filter(() => tokens.length > plainTokens.length).map((mark, i) => [`tokenizer.ggml.fim_${mark}_token_id`, middleMarkIds[i]!])),
   };
 }
 
-function tensors(seed: number, stuck: boolean): GgufTensor[] {
+function tensors(tokens: readonly string[], seed: number, stuck: boolean): GgufTensor[] {
   const random = randomNumbers(seed);
   const matrix = (name: string, columns: number, rows: number): GgufTensor => ({ name, shape: [columns, rows], data: Float32Array.from({ length: columns * rows }, () => (random() * 2 - 1) * Math.sqrt(3 / columns)) });
   const ones = (name: string): GgufTensor => ({ name, shape: [width], data: new Float32Array(width).fill(1) });
@@ -100,6 +108,7 @@ function tensors(seed: number, stuck: boolean): GgufTensor[] {
   // The logits of all but characters are 0, and about half of the characters are above that: top_k 40 leaves nothing else.
   output.data.fill(0, 0, firstCharacter * width);
   for (let i = firstCharacter * width; i < output.data.length; i++) output.data[i]! *= 2;
+  output.data.fill(0, plainTokens.length * width);
   const embedding = matrix('token_embd.weight', width, tokens.length);
   if (stuck) for (let i = width; i < embedding.data.length; i++) embedding.data[i] = embedding.data[i % width]!;
   return [

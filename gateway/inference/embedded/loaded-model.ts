@@ -5,6 +5,7 @@ import { exportedTemplate } from '../chat-template.ts';
 import type { TemplateMessage } from '../export-record.ts';
 import { checkParity } from '../parity.ts';
 import { isSmall } from '../small-model.ts';
+import { Embedder } from './embedder.ts';
 import type { StoredModel } from './model-store.ts';
 import { Slots } from './slots.ts';
 
@@ -22,11 +23,14 @@ export interface LoadedModel {
   readonly model: LlamaModel;
   readonly slots: Slots<LlamaContextSequence>;
   readonly contextTokens: number;
+  readonly vocabularySize: number;
+  readonly embedder: Embedder;
   /** Tokens that end a turn besides the model's own end token. */
   readonly stopTokens: ReadonlySet<Token>;
   /** Stop marks that are not one token each. */
   readonly stopTexts: readonly string[];
   render(messages: readonly TemplateMessage[], addGenerationPrompt: boolean): { text: string; tokens: Token[] };
+  tokenize(text: string, specialTokens: boolean): Token[];
   dispose(): Promise<void>;
 }
 
@@ -45,7 +49,8 @@ export async function loadModel(llama: Llama, path: string, size: number, stored
       return { text, tokenIds: tokens };
     });
     const most = Math.min(limits.contextTokens, model.trainContextSize);
-    context = await model.createContext({ sequences: limits.slots, contextSize: { max: most }, ...(isSmall(size) ? { threads: 1 } : {}) });
+    const threads = isSmall(size) ? 1 : undefined;
+    context = await model.createContext({ sequences: limits.slots, contextSize: { max: most }, ...(threads === undefined ? {} : { threads }) });
     const made = context;
     const sequences = Array.from({ length: limits.slots }, () => made.getSequence());
     const stops = stored.record.stop_tokens.map((text) => ({ text, tokens: model.tokenize(text, true) }));
@@ -54,9 +59,12 @@ export async function loadModel(llama: Llama, path: string, size: number, stored
       slots: new Slots(sequences, limits.queue),
       // llama.cpp rounds a context up; beyond what the model was trained on it has nothing to say.
       contextTokens: Math.min(most, made.contextSize),
+      vocabularySize: model.fileInfo.metadata.tokenizer.ggml.tokens.length,
+      embedder: new Embedder(model, Math.min(most, made.contextSize), threads, limits.queue),
       stopTokens: new Set(stops.filter((stop) => stop.tokens.length === 1).map((stop) => stop.tokens[0]!)),
       stopTexts: stops.filter((stop) => stop.tokens.length !== 1).map((stop) => stop.text),
       render,
+      tokenize: (text, specialTokens) => model.tokenize(text, specialTokens),
       dispose: () => model.dispose(),
     };
   } catch (error) {

@@ -35,7 +35,7 @@ export class ModelCache {
   }
 
   /** Runs `use` with the model, which stays in memory meanwhile. @throws ForgeError not_found, wrong_state */
-  async with<T>(name: string, use: (model: LoadedModel) => Promise<T>): Promise<T> {
+  async with<T>(name: string, signal: AbortSignal, use: (model: LoadedModel) => Promise<T>): Promise<T> {
     const entry = await this.acquire(name);
     try {
       return await use(await entry.loading);

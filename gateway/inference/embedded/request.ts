@@ -1,62 +1,80 @@
-import { ForgeError, invalid } from '../../../core/errors.ts';
-import type { TemplateMessage } from '../export-record.ts';
+import { invalid } from '../../../core/errors.ts';
 import { parseChatRequest } from '../../openai/chat-request.ts';
-import type { Sampling } from './completion.ts';
+import type { TemplateMessage } from '../export-record.ts';
+import type { Fields } from './fields.ts';
+import { readFields, readFlag, readInteger, readModel } from './fields.ts';
+import type { Sampling } from './sampling.ts';
+import { readSampling } from './sampling.ts';
+import type { ResponseFormat } from './response-format.ts';
+import { readResponseFormat } from './response-format.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
-export interface EmbeddedRequest {
+/** What chat and completions have in common. */
+export interface GenerationRequest {
   model: string;
-  messages: TemplateMessage[];
   stream: boolean;
   includeUsage: boolean;
   sampling: Sampling;
+  /** Undefined: as long as the context lasts. */
+  maxTokens: number | undefined;
+  /** Answers to each prompt. */
+  n: number;
+  /** How many of the likeliest tokens to tell of each place; undefined: no scores. */
+  scores: number | undefined;
 }
 
-/** Reads a chat request. What the engine can't do is refused, not left out. @throws ForgeError invalid_argument, unimplemented */
-export function readChatRequest(body: Uint8Array): EmbeddedRequest {
-  const { model, stream } = parseChatRequest(body);
-  if (model === undefined) throw invalid('model', 'is required');
-  const request = JSON.parse(Buffer.from(body).toString()) as Record<string, any>;
-  refuseUnsupported(request);
+export interface EmbeddedChatRequest extends GenerationRequest {
+  messages: TemplateMessage[];
+  format: ResponseFormat;
+}
+
+/** As many as OpenAI gives. */
+const mostAnswers = 128;
+const mostLikeliest = 20;
+
+export function readGeneration(fields: Fields): Omit<GenerationRequest, 'maxTokens' | 'scores'> {
   return {
-    model,
-    stream,
-    includeUsage: request['stream_options']?.include_usage === true,
-    messages: request['messages'].map(toTemplateMessage),
-    sampling: {
-      temperature: request['temperature'] ?? 1,
-      topP: request['top_p'] ?? 1,
-      seed: typeof request['seed'] === 'number' ? request['seed'] >>> 0 : undefined,
-      frequencyPenalty: penalty(request, 'frequency_penalty'),
-      presencePenalty: penalty(request, 'presence_penalty'),
-      maxTokens: request['max_completion_tokens'] ?? request['max_tokens'] ?? undefined,
-      stop: [request['stop'] ?? []].flat(),
-    },
+    model: readModel(fields),
+    stream: readFlag(fields, 'stream'),
+    includeUsage: (fields['stream_options'] as Fields | null | undefined)?.['include_usage'] === true,
+    sampling: readSampling(fields),
+    n: readInteger(fields, 'n', 1, mostAnswers) ?? 1,
   };
 }
 
-function refuseUnsupported(request: Record<string, any>): void {
-  const asked: [string, boolean][] = [
-    ['tools', (request['tools']?.length ?? 0) > 0],
-    ['functions', (request['functions']?.length ?? 0) > 0],
-    ['n', (request['n'] ?? 1) !== 1],
-    ['logprobs', request['logprobs'] === true],
-    ['response_format', (request['response_format']?.type ?? 'text') !== 'text'],
-  ];
-  const field = asked.find(([, is]) => is)?.[0];
-  if (field !== undefined) throw invalid(field, 'the embedded engine does not support this; leave it out or use Ollama');
+/** Reads a chat request. What the engine can't do is refused, not left out. @throws ForgeError invalid_argument */
+export function readChatRequest(body: Uint8Array): EmbeddedChatRequest {
+  parseChatRequest(body);
+  const fields = readFields(body);
+  refuseUnsupported('chat/completions', fields);
+  const wantsScores = readFlag(fields, 'logprobs');
+  const likeliest = readInteger(fields, 'top_logprobs', 0, mostLikeliest);
+  if (likeliest !== undefined && !wantsScores) throw invalid('top_logprobs', 'needs logprobs to be true');
+  const format = readResponseFormat(fields['response_format']);
+  if (wantsScores && format.kind !== 'text') throw invalid('logprobs', 'the embedded engine does not give them together with response_format; leave one of them out');
+  return {
+    ...readGeneration(fields),
+    maxTokens: readInteger(fields, 'max_completion_tokens', 1) ?? readInteger(fields, 'max_tokens', 1),
+    scores: wantsScores ? (likeliest ?? 0) : undefined,
+    messages: (fields['messages'] as ChatMessage[]).map(toTemplateMessage),
+    format,
+  };
 }
 
-function toTemplateMessage(message: { role: string; content: unknown }, index: number): TemplateMessage {
-  const parts = Array.isArray(message.content) ? message.content : [{ type: 'text', text: message.content ?? '' }];
-  if (!parts.every((part) => part.type === 'text' && typeof part.text === 'string')) throw invalid(`messages[${index}].content`, 'the embedded engine reads text parts only');
+interface ChatMessage {
+  role: string;
+  content?: unknown;
+  tool_calls?: unknown[] | null;
+  function_call?: unknown;
+}
+
+function toTemplateMessage(message: ChatMessage, index: number): TemplateMessage {
+  const at = `messages[${index}]`;
+  if (message.role === 'tool' || message.role === 'function') throw invalid(`${at}.role`, 'the embedded engine calls no tools and reads no results of them; use Ollama with a model that calls tools');
+  if ((message.tool_calls ?? []).length > 0 || (message.function_call ?? null) !== null) throw invalid(`${at}.tool_calls`, 'the embedded engine calls no tools; use Ollama with a model that does');
+  const parts: { type?: unknown; text?: unknown }[] = Array.isArray(message.content) ? message.content : [{ type: 'text', text: message.content ?? '' }];
+  if (!parts.every((part) => part.type === 'text' && typeof part.text === 'string')) throw invalid(`${at}.content`, 'the embedded engine reads text parts only');
   // OpenAI's newer name of the same thing; templates know the older.
   const role = message.role === 'developer' ? 'system' : message.role;
   return { role, content: parts.map((part) => part.text).join('') };
-}
-
-function penalty(request: Record<string, unknown>, field: string): number {
-  const value = request[field] ?? 0;
-  if (typeof value !== 'number' || !(value >= -2 && value <= 2)) throw invalid(field, 'must be a number from -2 to 2');
-  if (value < 0) throw new ForgeError('invalid_argument', `${field}: the embedded engine supports 0 to 2`, { field });
-  return value;
 }

@@ -38,4 +38,14 @@ export class Slots<T> {
     if (next !== undefined) next.give(item);
     else this.free.push(item);
   }
+
+  /** Takes one, and gives it back when `use` is done. @throws as take */
+  async lend<R>(signal: AbortSignal, use: (item: T) => Promise<R>): Promise<R> {
+    const item = await this.take(signal);
+    try {
+      return await use(item);
+    } finally {
+      this.giveBack(item);
+    }
+  }
 }

@@ -1,0 +1,81 @@
+import type { LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
+import { ContextOverflow } from './context-overflow.ts';
+import { throwIfGone } from './generation.ts';
+import { Slots } from './slots.ts';
+
+export interface Embedding {
+  /** Of length 1. */
+  vector: Float32Array;
+  /** Read by the model, with the marks that it puts around a text. */
+  tokens: number;
+}
+
+/** A long text is read in pieces, so that a client that goes away is noticed meanwhile. */
+const pieceTokens = 128;
+
+/**
+ * Embeddings of a model, one text at a time: as its GGUF says how to pool, else the last token's state, as Ollama does.
+ * Its context is made with the first text.
+ */
+export class Embedder {
+  private readonly model: LlamaModel;
+  private readonly contextTokens: number;
+  private readonly threads: number | undefined;
+  private readonly turn: Slots<true>;
+  private context: LlamaEmbeddingContext | undefined;
+
+  constructor(model: LlamaModel, contextTokens: number, threads: number | undefined, queueLimit: number) {
+    this.model = model;
+    this.contextTokens = contextTokens;
+    this.threads = threads;
+    this.turn = new Slots<true>([true], queueLimit);
+  }
+
+  /** Tokens that are read at once. What is pooled over the whole text has to be read at once. */
+  static batchTokens(pooling: unknown, contextTokens: number): number {
+    return pooling === undefined || pooling === 0 ? Math.min(pieceTokens, contextTokens) : contextTokens;
+  }
+
+  /** Embeds texts in their order. @throws ForgeError rate_limited, cancelled, ContextOverflow */
+  embed(texts: readonly Token[][], signal: AbortSignal): Promise<Embedding[]> {
+    return this.turn.lend(signal, async () => {
+      const context = await this.ready();
+      const lengths = texts.map((text) => context.calculateInputLength([...text]));
+      const longest = lengths.find((length) => length >= this.contextTokens);
+      if (longest !== undefined) throw new ContextOverflow('input', longest, this.contextTokens, this.contextTokens - 1);
+      // Without its context, llama.cpp stops before the next piece.
+      const leave = () => void context.dispose();
+      signal.addEventListener('abort', leave, { once: true });
+      try {
+        const embeddings: Embedding[] = [];
+        for (const [i, text] of texts.entries()) {
+          throwIfGone(signal);
+          embeddings.push({ vector: normalized((await context.getEmbeddingFor([...text])).vector), tokens: lengths[i]! });
+        }
+        return embeddings;
+      } catch (error) {
+        throwIfGone(signal);
+        throw error;
+      } finally {
+        signal.removeEventListener('abort', leave);
+      }
+    });
+  }
+
+  private async ready(): Promise<LlamaEmbeddingContext> {
+    if (this.context !== undefined && !this.context.disposed) return this.context;
+    const pooling = (this.model.fileInfo.architectureMetadata as { pooling_type?: unknown }).pooling_type;
+    this.context = await this.model.createEmbeddingContext({
+      contextSize: this.contextTokens,
+      batchSize: Embedder.batchTokens(pooling, this.contextTokens),
+      ...(this.threads === undefined ? {} : { threads: this.threads }),
+    });
+    return this.context;
+  }
+}
+
+/** Scaled to a Euclidean length of 1, so that a dot product is the cosine, as OpenAI's and Ollama's are. */
+function normalized(vector: readonly number[]): Float32Array {
+  const length = Math.hypot(...vector);
+  return Float32Array.from(vector, (value) => (length === 0 ? 0 : value / length));
+}
