@@ -1,3 +1,6 @@
+import { join } from 'node:path';
+import type { BlobStore } from '../core/blobs/blob-store.ts';
+import { isForgeError } from '../core/errors.ts';
 import type { ExtractSpec } from '../core/gen/aiforge/v1/task_pb.ts';
 import { TaskFailure } from '../core/worker/task-runner.ts';
 import { isCommit } from './git/head.ts';
@@ -11,6 +14,27 @@ export interface ExtractSource {
   /** Of the repository, of its mirror here, or of a training file. */
   path: string;
   isFile: boolean;
+  /** Of the file whose rows are held out, where one was given. */
+  validation?: string;
+}
+
+/**
+ * Writes uploaded files of the blob store into the work folder, every byte verified.
+ * @throws TaskFailure bad_dataset where one was deleted meanwhile
+ */
+export async function openUploads({ fileDigest, validationDigest }: ExtractSpec, blobs: BlobStore, workDir: string): Promise<ExtractSource> {
+  const write = async (digest: string, name: string): Promise<string> => {
+    const path = join(workDir, name);
+    try {
+      await blobs.materialize(digest, path);
+    } catch (error) {
+      if (isForgeError(error, 'not_found')) throw new TaskFailure('bad_dataset', `the contents of ${name} are not there any more; upload the file again`, false, { cause: error });
+      throw error;
+    }
+    return path;
+  };
+  const path = await write(fileDigest, 'training_file.jsonl');
+  return { path, isFile: true, ...(validationDigest === '' ? {} : { validation: await write(validationDigest, 'validation_file.jsonl') }) };
 }
 
 /**

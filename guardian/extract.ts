@@ -11,7 +11,7 @@ import type { DatasetReport } from './dataset/report.ts';
 import { defaultSettings } from './dataset/settings.ts';
 import { isCommit } from './git/head.ts';
 import type { Mirrors } from './git/mirror.ts';
-import { openExtractSource, type ExtractSource } from './extract-source.ts';
+import { openExtractSource, openUploads, type ExtractSource } from './extract-source.ts';
 import { storeQualityReport, type QualityReport } from './quality-report.ts';
 import { filePrefix } from './resolve.ts';
 import { buildFromTrainingFile } from './training-file/build.ts';
@@ -41,7 +41,7 @@ async function extract(deps: ExtractDeps, context: TaskContext) {
   if (spec?.case !== 'extract') throw new TaskFailure('invalid_argument', `the guardian runs extract tasks, not ${spec?.case ?? 'an empty one'}`, false);
   const { blobs, mirrors, projectRoots } = deps;
   const { commit } = spec.value;
-  const source = await openExtractSource(spec.value, mirrors, projectRoots, context.signal);
+  const source = spec.value.fileDigest !== '' ? await openUploads(spec.value, blobs, context.workDir) : await openExtractSource(spec.value, mirrors, projectRoots, context.signal);
   const directory = join(context.workDir, 'dataset');
   await mkdir(directory);
   context.phase('reading');
@@ -86,11 +86,12 @@ interface Making {
   progress(share: number): void;
 }
 
-function makeDataset({ source: { path, isFile }, spec: { commit, seed, recipe }, directory, signal, progress }: Making): Promise<DatasetReport> {
+function makeDataset({ source: { path, isFile, validation }, spec: { commit, seed, recipe, validationDigest }, directory, signal, progress }: Making): Promise<DatasetReport> {
   const settings = defaultSettings(seed, recipe === DatasetRecipe.PLAIN ? 'plain' : 'full');
   if (isFile) {
     if (!commit.startsWith(filePrefix)) throw new TaskFailure('bad_dataset', `${path} is a file, and "${commit}" is not the hash of one`, false);
-    return buildFromTrainingFile({ path, commit, settings, directory, signal, progress });
+    const heldOut = validation === undefined ? undefined : { path: validation, commit: `${filePrefix}${validationDigest}` };
+    return buildFromTrainingFile({ path, commit, validation: heldOut, settings, directory, signal, progress });
   }
   if (!isCommit(commit)) throw new TaskFailure('bad_dataset', `"${commit}" is not the full id of a commit`, false);
   return buildDataset({ repository: path, commit, settings, directory, signal, progress });

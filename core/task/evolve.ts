@@ -102,6 +102,8 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'pipelineRefused':
     case 'pipelineFailed':
     case 'stepResumed':
+    case 'fileUploaded':
+    case 'fileDeleted':
     case undefined:
       // Events of other aggregates: admit lets none of them get here.
       return state;

@@ -5,11 +5,11 @@ import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { readTree } from '../../core/blobs/tree.ts';
 import { isForgeError } from '../../core/errors.ts';
 import { StepResultSchema, type StepRequest, type StepResult, type ValidateDataStep } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
+import { parseChatRow } from '../../core/training-file/chat-row.ts';
 import { TaskFailure } from '../../core/worker/task-runner.ts';
 import { createBreather } from '../dataset/breather.ts';
 import { createWindowReader, windowTokens } from '../dataset/full/tokens.ts';
 import { createWindowSet } from '../dataset/full/window-set.ts';
-import { parseChatRow } from '../training-file/row.ts';
 
 /**
  * Looks at a dataset as it lies in the store, before a GPU spends hours on it: every row in form, enough of them, and

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { ForgeError, invalid } from '../../core/errors.ts';
-
-export const maxTrainingFileBytes = 200 << 20;
+import { maxTrainingFileBytes } from '../../core/training-file/limits.ts';
 
 /** SHA-256 of a training file, in lower-case hex. @throws ForgeError invalid_argument (empty), too_large */
 export async function hashTrainingFile(path: string): Promise<string> {

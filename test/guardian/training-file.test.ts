@@ -71,7 +71,11 @@ t.test('each wrong line is named', async (t) => {
     ['{"messages": [', 'is not JSON'],
     ['[]', 'must be a JSON object'],
     ['null', 'must be a JSON object'],
-    [{ prompt: 'q', completion: 'a' }, '"messages" must be a list'],
+    [{ prompt: 'q', completion: 'a' }, 'is in prompt/completion form, which is not supported'],
+    [{ text: 'q' }, '"messages" must be a list'],
+    [{ input: { messages: [user] }, preferred_output: [assistant], non_preferred_output: [assistant] }, '"input" is not supported'],
+    [{ messages: [user, assistant], tools: [] }, '"tools" is not supported'],
+    [{ messages: [user, { ...assistant, weight: 0 }] }, 'weight 0'],
     [{ messages: [user] }, '2 to 256 messages, not 1'],
     [{ messages: [user, 'x'] }, 'messages[1]: must be an object'],
     [{ messages: [user, { role: 'tool', content: 'x' }] }, 'messages[1]: "role" must be system, user or assistant, not "tool"'],
@@ -83,13 +87,30 @@ t.test('each wrong line is named', async (t) => {
   ];
   for (const [row, says] of cases) {
     const text = await failure(build(t, jsonl([chat('q', 'a'), row, chat('r', 'b')])));
-    t.match(text, /^bad_dataset: .* has 1 wrong lines: line 2: /);
+    t.match(text, /^bad_dataset: .* has 1 wrong line: line 2: /);
     t.ok(text.includes(says), text);
   }
   const many = await failure(build(t, jsonl(Array.from({ length: 25 }, () => '{'))));
   t.match(many, /25 wrong lines: line 1: .*line 10: .*; and 15 more$/);
   await t.rejects(build(t, Buffer.from('{"messages": "\xff"}\n', 'latin1')), /line 1 is not UTF-8/);
   await t.rejects(build(t, `\n${'x'.repeat((1 << 20) + 10)}\n`), /line 2 has more than 1048576 bytes/);
+});
+
+t.test('a validation file is held out whole, but for what is trained on', async (t) => {
+  const folder = await makeFolder(t);
+  const pinned = async (name: string, rows: object[]) => {
+    const path = join(folder, name);
+    await writeFile(path, jsonl(rows));
+    return { path, commit: `file:${await hashTrainingFile(path)}` };
+  };
+  const training = await pinned('train.jsonl', Array.from({ length: 40 }, (_, number) => chat(`Q${number}`, 'a')));
+  const validation = await pinned('valid.jsonl', [chat('V1', 'a'), chat('V2', 'a'), chat('Q7', 'another')]);
+  const directory = await makeFolder(t);
+  const report = await buildFromTrainingFile({ ...training, validation, settings: defaultSettings(0n), directory, signal: new AbortController().signal, progress() {} });
+  const { train, heldout } = await readDataset(directory);
+  t.equal(train.length, 40);
+  t.same(heldout.map(({ messages }) => messages[0]!.content), ['V1', 'V2']);
+  t.same(report.rows_dropped, { validation_in_training: 1 });
 });
 
 t.test('a file that was changed since is not taken', async (t) => {

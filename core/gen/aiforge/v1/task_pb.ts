@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/task.proto.
  */
 export const file_aiforge_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIp0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCSLSAQoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJQggKBnNvdXJjZSLMAwoPSHlwZXJwYXJhbWV0ZXJzEg4KBmVwb2NocxgBIAEoDRIVCg1sZWFybmluZ19yYXRlGAIgASgBEgwKBHJhbmsYAyABKA0SEQoJdXNlX3Bpc3NhGAQgASgIEgwKBHNlZWQYBSABKAQSFgoJbWF4X3N0ZXBzGAYgASgNSACIAQESFgoObWF4X3NlcV9sZW5ndGgYByABKA0SEgoKYmF0Y2hfc2l6ZRgIIAEoDRIdChVncmFkaWVudF9hY2N1bXVsYXRpb24YCSABKA0SEgoKbG9yYV9hbHBoYRgKIAEoARIUCgxsb3JhX2Ryb3BvdXQYCyABKAESFgoOdGFyZ2V0X21vZHVsZXMYDCADKAkSLgoMcXVhbnRpemF0aW9uGA0gASgOMhguYWlmb3JnZS52MS5RdWFudGl6YXRpb24SIwoWY2hlY2twb2ludF9ldmVyeV9zdGVwcxgOIAEoDUgBiAEBEiQKF2Vhcmx5X3N0b3BwaW5nX3BhdGllbmNlGA8gASgNSAKIAQFCDAoKX21heF9zdGVwc0IZChdfY2hlY2twb2ludF9ldmVyeV9zdGVwc0IaChhfZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UiSQoMRXZhbHVhdGVTcGVjEg4KBmpvYl9pZBgBIAEoCRIYChByZWZlcmVuY2Vfam9iX2lkGAIgASgJEg8KB2dlbmVyYWwYAyABKAgiNwoKRXhwb3J0U3BlYxIOCgZqb2JfaWQYASABKAkSGQoRZ2d1Zl9xdWFudGl6YXRpb24YAiABKAkiKwoKRGVwbG95U3BlYxIOCgZqb2JfaWQYASABKAkSDQoFYWxpYXMYAiABKAkinQMKBklucHV0cxIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIWCg5hZGFwdGVyX2RpZ2VzdBgCIAEoCRISCgpiYXNlX21vZGVsGAMgASgJEhAKCHJldmlzaW9uGAQgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAUgASgJEhMKC2dndWZfZGlnZXN0GAYgASgJEhUKDWV4cG9ydF9kaWdlc3QYByABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYCCABKAkSFwoPY2hlY2twb2ludF9zdGVwGAkgASgEEjQKD2h5cGVycGFyYW1ldGVycxgKIAEoCzIbLmFpZm9yZ2UudjEuSHlwZXJwYXJhbWV0ZXJzEg8KB3Byb2plY3QYCyABKAkSFgoObWV0cmljc19kaWdlc3QYDCABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgNIAEoCRIyCglyZWZlcmVuY2UYDiABKAsyGi5haWZvcmdlLnYxLlJlZmVyZW5jZU1vZGVsSACIAQFCDAoKX3JlZmVyZW5jZSKcAQoOUmVmZXJlbmNlTW9kZWwSDgoGam9iX2lkGAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgGIAEoCSL0AQoKVGFza1Jlc3VsdBIsCgdleHRyYWN0GAEgASgLMhkuYWlmb3JnZS52MS5FeHRyYWN0UmVzdWx0SAASKAoFdHJhaW4YAiABKAsyFy5haWZvcmdlLnYxLlRyYWluUmVzdWx0SAASLgoIZXZhbHVhdGUYAyABKAsyGi5haWZvcmdlLnYxLkV2YWx1YXRlUmVzdWx0SAASKgoGZXhwb3J0GAQgASgLMhguYWlmb3JnZS52MS5FeHBvcnRSZXN1bHRIABIqCgZkZXBsb3kYBSABKAsyGC5haWZvcmdlLnYxLkRlcGxveVJlc3VsdEgAQgYKBGtpbmQioAIKDUV4dHJhY3RSZXN1bHQSFgoOZGF0YXNldF9kaWdlc3QYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDnRyYWluX2V4YW1wbGVzGAMgASgEEhgKEGhlbGRvdXRfZXhhbXBsZXMYBCABKAQSDQoFZmlsZXMYBSABKAQSGQoMdHJhaW5fdG9rZW5zGAYgASgESACIAQESGwoOaGVsZG91dF90b2tlbnMYByABKARIAYgBARIVCg1yZXBvcnRfZGlnZXN0GAggASgJEhcKD3NlY3JldHNfZHJvcHBlZBgJIAEoBBIaChJkdXBsaWNhdGVzX2Ryb3BwZWQYCiABKARCDwoNX3RyYWluX3Rva2Vuc0IRCg9faGVsZG91dF90b2tlbnMizAIKC1RyYWluUmVzdWx0EhYKDmFkYXB0ZXJfZGlnZXN0GAEgASgJEhcKCmZpbmFsX2xvc3MYAiABKAFIAIgBARIZCgxoZWxkb3V0X2xvc3MYAyABKAFIAYgBARIfChJoZWxkb3V0X3BlcnBsZXhpdHkYBCABKAFIAogBARIbCg5oZWxkb3V0X3Rva2VucxgFIAEoBEgDiAEBEg0KBXN0ZXBzGAYgASgEEg4KBmVwb2NocxgHIAEoARITCgt0b2tlbnNfc2VlbhgIIAEoBBIPCgdzZWNvbmRzGAkgASgBEiQKB2xpbmVhZ2UYCiABKAsyEy5haWZvcmdlLnYxLkxpbmVhZ2VCDQoLX2ZpbmFsX2xvc3NCDwoNX2hlbGRvdXRfbG9zc0IVChNfaGVsZG91dF9wZXJwbGV4aXR5QhEKD19oZWxkb3V0X3Rva2VucyKCAgoHTGluZWFnZRISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIWCg5kYXRhc2V0X2RpZ2VzdBgDIAEoCRISCgpiYXNlX21vZGVsGAQgASgJEhAKCHJldmlzaW9uGAUgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAYgASgJEkIKEHBhY2thZ2VfdmVyc2lvbnMYByADKAsyKC5haWZvcmdlLnYxLkxpbmVhZ2UuUGFja2FnZVZlcnNpb25zRW50cnkaNgoUUGFja2FnZVZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJKCghJbnRlcnZhbBILCgNsb3cYASABKAESDAoEaGlnaBgCIAEoARISCgpjb25maWRlbmNlGAMgASgBEg8KB3NhbXBsZXMYBCABKAQi3gIKDkV2YWx1YXRlUmVzdWx0EgwKBGxvc3MYASABKAESEgoKcGVycGxleGl0eRgCIAEoARIRCgliYXNlX2xvc3MYAyABKAESFwoPYmFzZV9wZXJwbGV4aXR5GAQgASgBEg4KBnRva2VucxgFIAEoBBIQCghleGFtcGxlcxgGIAEoBBIOCgZtYXJnaW4YByABKAESLQoPbWFyZ2luX2ludGVydmFsGAggASgLMhQuYWlmb3JnZS52MS5JbnRlcnZhbBIVCg1yZXBvcnRfZGlnZXN0GAkgASgJEjcKCXJlZmVyZW5jZRgKIAEoCzIfLmFpZm9yZ2UudjEuUmVmZXJlbmNlRXZhbHVhdGlvbkgAiAEBEjMKB2dlbmVyYWwYCyABKAsyHS5haWZvcmdlLnYxLkdlbmVyYWxFdmFsdWF0aW9uSAGIAQFCDAoKX3JlZmVyZW5jZUIKCghfZ2VuZXJhbCKGAQoTUmVmZXJlbmNlRXZhbHVhdGlvbhIOCgZqb2JfaWQYASABKAkSDAoEbG9zcxgCIAEoARISCgpwZXJwbGV4aXR5GAMgASgBEg4KBm1hcmdpbhgEIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYBSABKAsyFC5haWZvcmdlLnYxLkludGVydmFsIpIBChFHZW5lcmFsRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRISCgpwZXJwbGV4aXR5GAMgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgEIAEoARIOCgZ0b2tlbnMYBSABKAQSEAoIZXhhbXBsZXMYBiABKAQSEAoIaW5jcmVhc2UYByABKAEiYwoMRXhwb3J0UmVzdWx0EhUKDWV4cG9ydF9kaWdlc3QYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSEQoJZ2d1Zl9zaXplGAMgASgEEhQKDHF1YW50aXphdGlvbhgEIAEoCSJ+CgxEZXBsb3lSZXN1bHQSDwoHdmVyc2lvbhgBIAEoCRINCgVhbGlhcxgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhMKC2dndWZfZGlnZXN0GAQgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAUgASgJEhAKCHByb21vdGVkGAYgASgIKpUBCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVNLX0tJTkRfRVhUUkFDVBABEhMKD1RBU0tfS0lORF9UUkFJThACEhYKElRBU0tfS0lORF9FVkFMVUFURRADEhQKEFRBU0tfS0lORF9FWFBPUlQQBBIUChBUQVNLX0tJTkRfREVQTE9ZEAUqcQoMUXVhbnRpemF0aW9uEhwKGFFVQU5USVpBVElPTl9VTlNQRUNJRklFRBAAEhUKEVFVQU5USVpBVElPTl9OT05FEAESFQoRUVVBTlRJWkFUSU9OXzhCSVQQAhIVChFRVUFOVElaQVRJT05fNEJJVBADKmIKDURhdGFzZXRSZWNpcGUSHgoaREFUQVNFVF9SRUNJUEVfVU5TUEVDSUZJRUQQABIYChREQVRBU0VUX1JFQ0lQRV9QTEFJThABEhcKE0RBVEFTRVRfUkVDSVBFX0ZVTEwQAmIGcHJvdG8z");
+  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIs0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCRITCgtmaWxlX2RpZ2VzdBgIIAEoCRIZChF2YWxpZGF0aW9uX2RpZ2VzdBgJIAEoCSKbAgoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJEjcKC2ZpbmVfdHVuaW5nGAcgASgLMh0uYWlmb3JnZS52MS5GaW5lVHVuaW5nUmVxdWVzdEgBiAEBQggKBnNvdXJjZUIOCgxfZmluZV90dW5pbmcihwIKEUZpbmVUdW5pbmdSZXF1ZXN0EhUKDXRyYWluaW5nX2ZpbGUYASABKAkSFwoPdmFsaWRhdGlvbl9maWxlGAIgASgJEg4KBnN1ZmZpeBgDIAEoCRI9CghtZXRhZGF0YRgEIAMoCzIrLmFpZm9yZ2UudjEuRmluZVR1bmluZ1JlcXVlc3QuTWV0YWRhdGFFbnRyeRIlChhsZWFybmluZ19yYXRlX211bHRpcGxpZXIYBSABKAFIAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCGwoZX2xlYXJuaW5nX3JhdGVfbXVsdGlwbGllciLMAwoPSHlwZXJwYXJhbWV0ZXJzEg4KBmVwb2NocxgBIAEoDRIVCg1sZWFybmluZ19yYXRlGAIgASgBEgwKBHJhbmsYAyABKA0SEQoJdXNlX3Bpc3NhGAQgASgIEgwKBHNlZWQYBSABKAQSFgoJbWF4X3N0ZXBzGAYgASgNSACIAQESFgoObWF4X3NlcV9sZW5ndGgYByABKA0SEgoKYmF0Y2hfc2l6ZRgIIAEoDRIdChVncmFkaWVudF9hY2N1bXVsYXRpb24YCSABKA0SEgoKbG9yYV9hbHBoYRgKIAEoARIUCgxsb3JhX2Ryb3BvdXQYCyABKAESFgoOdGFyZ2V0X21vZHVsZXMYDCADKAkSLgoMcXVhbnRpemF0aW9uGA0gASgOMhguYWlmb3JnZS52MS5RdWFudGl6YXRpb24SIwoWY2hlY2twb2ludF9ldmVyeV9zdGVwcxgOIAEoDUgBiAEBEiQKF2Vhcmx5X3N0b3BwaW5nX3BhdGllbmNlGA8gASgNSAKIAQFCDAoKX21heF9zdGVwc0IZChdfY2hlY2twb2ludF9ldmVyeV9zdGVwc0IaChhfZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UiSQoMRXZhbHVhdGVTcGVjEg4KBmpvYl9pZBgBIAEoCRIYChByZWZlcmVuY2Vfam9iX2lkGAIgASgJEg8KB2dlbmVyYWwYAyABKAgiNwoKRXhwb3J0U3BlYxIOCgZqb2JfaWQYASABKAkSGQoRZ2d1Zl9xdWFudGl6YXRpb24YAiABKAkiKwoKRGVwbG95U3BlYxIOCgZqb2JfaWQYASABKAkSDQoFYWxpYXMYAiABKAkinQMKBklucHV0cxIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIWCg5hZGFwdGVyX2RpZ2VzdBgCIAEoCRISCgpiYXNlX21vZGVsGAMgASgJEhAKCHJldmlzaW9uGAQgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAUgASgJEhMKC2dndWZfZGlnZXN0GAYgASgJEhUKDWV4cG9ydF9kaWdlc3QYByABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYCCABKAkSFwoPY2hlY2twb2ludF9zdGVwGAkgASgEEjQKD2h5cGVycGFyYW1ldGVycxgKIAEoCzIbLmFpZm9yZ2UudjEuSHlwZXJwYXJhbWV0ZXJzEg8KB3Byb2plY3QYCyABKAkSFgoObWV0cmljc19kaWdlc3QYDCABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgNIAEoCRIyCglyZWZlcmVuY2UYDiABKAsyGi5haWZvcmdlLnYxLlJlZmVyZW5jZU1vZGVsSACIAQFCDAoKX3JlZmVyZW5jZSKcAQoOUmVmZXJlbmNlTW9kZWwSDgoGam9iX2lkGAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgGIAEoCSL0AQoKVGFza1Jlc3VsdBIsCgdleHRyYWN0GAEgASgLMhkuYWlmb3JnZS52MS5FeHRyYWN0UmVzdWx0SAASKAoFdHJhaW4YAiABKAsyFy5haWZvcmdlLnYxLlRyYWluUmVzdWx0SAASLgoIZXZhbHVhdGUYAyABKAsyGi5haWZvcmdlLnYxLkV2YWx1YXRlUmVzdWx0SAASKgoGZXhwb3J0GAQgASgLMhguYWlmb3JnZS52MS5FeHBvcnRSZXN1bHRIABIqCgZkZXBsb3kYBSABKAsyGC5haWZvcmdlLnYxLkRlcGxveVJlc3VsdEgAQgYKBGtpbmQioAIKDUV4dHJhY3RSZXN1bHQSFgoOZGF0YXNldF9kaWdlc3QYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDnRyYWluX2V4YW1wbGVzGAMgASgEEhgKEGhlbGRvdXRfZXhhbXBsZXMYBCABKAQSDQoFZmlsZXMYBSABKAQSGQoMdHJhaW5fdG9rZW5zGAYgASgESACIAQESGwoOaGVsZG91dF90b2tlbnMYByABKARIAYgBARIVCg1yZXBvcnRfZGlnZXN0GAggASgJEhcKD3NlY3JldHNfZHJvcHBlZBgJIAEoBBIaChJkdXBsaWNhdGVzX2Ryb3BwZWQYCiABKARCDwoNX3RyYWluX3Rva2Vuc0IRCg9faGVsZG91dF90b2tlbnMizAIKC1RyYWluUmVzdWx0EhYKDmFkYXB0ZXJfZGlnZXN0GAEgASgJEhcKCmZpbmFsX2xvc3MYAiABKAFIAIgBARIZCgxoZWxkb3V0X2xvc3MYAyABKAFIAYgBARIfChJoZWxkb3V0X3BlcnBsZXhpdHkYBCABKAFIAogBARIbCg5oZWxkb3V0X3Rva2VucxgFIAEoBEgDiAEBEg0KBXN0ZXBzGAYgASgEEg4KBmVwb2NocxgHIAEoARITCgt0b2tlbnNfc2VlbhgIIAEoBBIPCgdzZWNvbmRzGAkgASgBEiQKB2xpbmVhZ2UYCiABKAsyEy5haWZvcmdlLnYxLkxpbmVhZ2VCDQoLX2ZpbmFsX2xvc3NCDwoNX2hlbGRvdXRfbG9zc0IVChNfaGVsZG91dF9wZXJwbGV4aXR5QhEKD19oZWxkb3V0X3Rva2VucyKCAgoHTGluZWFnZRISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIWCg5kYXRhc2V0X2RpZ2VzdBgDIAEoCRISCgpiYXNlX21vZGVsGAQgASgJEhAKCHJldmlzaW9uGAUgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAYgASgJEkIKEHBhY2thZ2VfdmVyc2lvbnMYByADKAsyKC5haWZvcmdlLnYxLkxpbmVhZ2UuUGFja2FnZVZlcnNpb25zRW50cnkaNgoUUGFja2FnZVZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJKCghJbnRlcnZhbBILCgNsb3cYASABKAESDAoEaGlnaBgCIAEoARISCgpjb25maWRlbmNlGAMgASgBEg8KB3NhbXBsZXMYBCABKAQi3gIKDkV2YWx1YXRlUmVzdWx0EgwKBGxvc3MYASABKAESEgoKcGVycGxleGl0eRgCIAEoARIRCgliYXNlX2xvc3MYAyABKAESFwoPYmFzZV9wZXJwbGV4aXR5GAQgASgBEg4KBnRva2VucxgFIAEoBBIQCghleGFtcGxlcxgGIAEoBBIOCgZtYXJnaW4YByABKAESLQoPbWFyZ2luX2ludGVydmFsGAggASgLMhQuYWlmb3JnZS52MS5JbnRlcnZhbBIVCg1yZXBvcnRfZGlnZXN0GAkgASgJEjcKCXJlZmVyZW5jZRgKIAEoCzIfLmFpZm9yZ2UudjEuUmVmZXJlbmNlRXZhbHVhdGlvbkgAiAEBEjMKB2dlbmVyYWwYCyABKAsyHS5haWZvcmdlLnYxLkdlbmVyYWxFdmFsdWF0aW9uSAGIAQFCDAoKX3JlZmVyZW5jZUIKCghfZ2VuZXJhbCKGAQoTUmVmZXJlbmNlRXZhbHVhdGlvbhIOCgZqb2JfaWQYASABKAkSDAoEbG9zcxgCIAEoARISCgpwZXJwbGV4aXR5GAMgASgBEg4KBm1hcmdpbhgEIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYBSABKAsyFC5haWZvcmdlLnYxLkludGVydmFsIpIBChFHZW5lcmFsRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRISCgpwZXJwbGV4aXR5GAMgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgEIAEoARIOCgZ0b2tlbnMYBSABKAQSEAoIZXhhbXBsZXMYBiABKAQSEAoIaW5jcmVhc2UYByABKAEiYwoMRXhwb3J0UmVzdWx0EhUKDWV4cG9ydF9kaWdlc3QYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSEQoJZ2d1Zl9zaXplGAMgASgEEhQKDHF1YW50aXphdGlvbhgEIAEoCSJ+CgxEZXBsb3lSZXN1bHQSDwoHdmVyc2lvbhgBIAEoCRINCgVhbGlhcxgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhMKC2dndWZfZGlnZXN0GAQgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAUgASgJEhAKCHByb21vdGVkGAYgASgIKpUBCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVNLX0tJTkRfRVhUUkFDVBABEhMKD1RBU0tfS0lORF9UUkFJThACEhYKElRBU0tfS0lORF9FVkFMVUFURRADEhQKEFRBU0tfS0lORF9FWFBPUlQQBBIUChBUQVNLX0tJTkRfREVQTE9ZEAUqcQoMUXVhbnRpemF0aW9uEhwKGFFVQU5USVpBVElPTl9VTlNQRUNJRklFRBAAEhUKEVFVQU5USVpBVElPTl9OT05FEAESFQoRUVVBTlRJWkFUSU9OXzhCSVQQAhIVChFRVUFOVElaQVRJT05fNEJJVBADKmIKDURhdGFzZXRSZWNpcGUSHgoaREFUQVNFVF9SRUNJUEVfVU5TUEVDSUZJRUQQABIYChREQVRBU0VUX1JFQ0lQRV9QTEFJThABEhcKE0RBVEFTRVRfUkVDSVBFX0ZVTEwQAmIGcHJvdG8z");
 
 /**
  * What to do. It never changes once the task is queued.
@@ -107,6 +107,20 @@ export type ExtractSpec = Message<"aiforge.v1.ExtractSpec"> & {
    * @generated from field: string url = 7;
    */
   url: string;
+
+  /**
+   * Blob of an uploaded training file, in the place of a repository; `commit` is `file:` and the same.
+   *
+   * @generated from field: string file_digest = 8;
+   */
+  fileDigest: string;
+
+  /**
+   * Blob of an uploaded file whose rows are all held out; empty: some of the training file's are.
+   *
+   * @generated from field: string validation_digest = 9;
+   */
+  validationDigest: string;
 };
 
 /**
@@ -164,6 +178,13 @@ export type TrainSpec = Message<"aiforge.v1.TrainSpec"> & {
    * @generated from field: string gguf_quantization = 6;
    */
   ggufQuantization: string;
+
+  /**
+   * What OpenAI's jobs have beside; absent for others.
+   *
+   * @generated from field: optional aiforge.v1.FineTuningRequest fine_tuning = 7;
+   */
+  fineTuning?: FineTuningRequest | undefined;
 };
 
 /**
@@ -172,6 +193,47 @@ export type TrainSpec = Message<"aiforge.v1.TrainSpec"> & {
  */
 export const TrainSpecSchema: GenMessage<TrainSpec> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_task, 2);
+
+/**
+ * What a fine-tuning job was asked for in OpenAI's terms; its model is deployed when it is trained.
+ *
+ * @generated from message aiforge.v1.FineTuningRequest
+ */
+export type FineTuningRequest = Message<"aiforge.v1.FineTuningRequest"> & {
+  /**
+   * @generated from field: string training_file = 1;
+   */
+  trainingFile: string;
+
+  /**
+   * @generated from field: string validation_file = 2;
+   */
+  validationFile: string;
+
+  /**
+   * @generated from field: string suffix = 3;
+   */
+  suffix: string;
+
+  /**
+   * @generated from field: map<string, string> metadata = 4;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Of the recipe's learning rate; absent: 1.
+   *
+   * @generated from field: optional double learning_rate_multiplier = 5;
+   */
+  learningRateMultiplier?: number | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.FineTuningRequest.
+ * Use `create(FineTuningRequestSchema)` to create a new message.
+ */
+export const FineTuningRequestSchema: GenMessage<FineTuningRequest> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 3);
 
 /**
  * @generated from message aiforge.v1.Hyperparameters
@@ -262,7 +324,7 @@ export type Hyperparameters = Message<"aiforge.v1.Hyperparameters"> & {
  * Use `create(HyperparametersSchema)` to create a new message.
  */
 export const HyperparametersSchema: GenMessage<Hyperparameters> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 3);
+  messageDesc(file_aiforge_v1_task, 4);
 
 /**
  * Follow-ups name the job; the gateway fills in what a worker needs (see Inputs).
@@ -295,7 +357,7 @@ export type EvaluateSpec = Message<"aiforge.v1.EvaluateSpec"> & {
  * Use `create(EvaluateSpecSchema)` to create a new message.
  */
 export const EvaluateSpecSchema: GenMessage<EvaluateSpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 4);
+  messageDesc(file_aiforge_v1_task, 5);
 
 /**
  * @generated from message aiforge.v1.ExportSpec
@@ -317,7 +379,7 @@ export type ExportSpec = Message<"aiforge.v1.ExportSpec"> & {
  * Use `create(ExportSpecSchema)` to create a new message.
  */
 export const ExportSpecSchema: GenMessage<ExportSpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 5);
+  messageDesc(file_aiforge_v1_task, 6);
 
 /**
  * @generated from message aiforge.v1.DeploySpec
@@ -341,7 +403,7 @@ export type DeploySpec = Message<"aiforge.v1.DeploySpec"> & {
  * Use `create(DeploySpecSchema)` to create a new message.
  */
 export const DeploySpecSchema: GenMessage<DeploySpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 6);
+  messageDesc(file_aiforge_v1_task, 7);
 
 /**
  * What one task hands to the next, resolved by the gateway when it assigns an attempt.
@@ -433,7 +495,7 @@ export type Inputs = Message<"aiforge.v1.Inputs"> & {
  * Use `create(InputsSchema)` to create a new message.
  */
 export const InputsSchema: GenMessage<Inputs> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 7);
+  messageDesc(file_aiforge_v1_task, 8);
 
 /**
  * A finished training whose model is measured beside another one.
@@ -479,7 +541,7 @@ export type ReferenceModel = Message<"aiforge.v1.ReferenceModel"> & {
  * Use `create(ReferenceModelSchema)` to create a new message.
  */
 export const ReferenceModelSchema: GenMessage<ReferenceModel> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 8);
+  messageDesc(file_aiforge_v1_task, 9);
 
 /**
  * What came out.
@@ -528,7 +590,7 @@ export type TaskResult = Message<"aiforge.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 9);
+  messageDesc(file_aiforge_v1_task, 10);
 
 /**
  * @generated from message aiforge.v1.ExtractResult
@@ -600,7 +662,7 @@ export type ExtractResult = Message<"aiforge.v1.ExtractResult"> & {
  * Use `create(ExtractResultSchema)` to create a new message.
  */
 export const ExtractResultSchema: GenMessage<ExtractResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 10);
+  messageDesc(file_aiforge_v1_task, 11);
 
 /**
  * @generated from message aiforge.v1.TrainResult
@@ -664,7 +726,7 @@ export type TrainResult = Message<"aiforge.v1.TrainResult"> & {
  * Use `create(TrainResultSchema)` to create a new message.
  */
 export const TrainResultSchema: GenMessage<TrainResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 11);
+  messageDesc(file_aiforge_v1_task, 12);
 
 /**
  * Everything that is needed to make the same model again.
@@ -713,7 +775,7 @@ export type Lineage = Message<"aiforge.v1.Lineage"> & {
  * Use `create(LineageSchema)` to create a new message.
  */
 export const LineageSchema: GenMessage<Lineage> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 12);
+  messageDesc(file_aiforge_v1_task, 13);
 
 /**
  * Bounds of a paired bootstrap over held-out examples.
@@ -747,7 +809,7 @@ export type Interval = Message<"aiforge.v1.Interval"> & {
  * Use `create(IntervalSchema)` to create a new message.
  */
 export const IntervalSchema: GenMessage<Interval> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 13);
+  messageDesc(file_aiforge_v1_task, 14);
 
 /**
  * @generated from message aiforge.v1.EvaluateResult
@@ -820,7 +882,7 @@ export type EvaluateResult = Message<"aiforge.v1.EvaluateResult"> & {
  * Use `create(EvaluateResultSchema)` to create a new message.
  */
 export const EvaluateResultSchema: GenMessage<EvaluateResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 14);
+  messageDesc(file_aiforge_v1_task, 15);
 
 /**
  * The model that would be replaced, on the same held-out examples.
@@ -862,7 +924,7 @@ export type ReferenceEvaluation = Message<"aiforge.v1.ReferenceEvaluation"> & {
  * Use `create(ReferenceEvaluationSchema)` to create a new message.
  */
 export const ReferenceEvaluationSchema: GenMessage<ReferenceEvaluation> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 15);
+  messageDesc(file_aiforge_v1_task, 16);
 
 /**
  * A fixed text set: what the model could do before it was tuned.
@@ -915,7 +977,7 @@ export type GeneralEvaluation = Message<"aiforge.v1.GeneralEvaluation"> & {
  * Use `create(GeneralEvaluationSchema)` to create a new message.
  */
 export const GeneralEvaluationSchema: GenMessage<GeneralEvaluation> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 16);
+  messageDesc(file_aiforge_v1_task, 17);
 
 /**
  * @generated from message aiforge.v1.ExportResult
@@ -949,7 +1011,7 @@ export type ExportResult = Message<"aiforge.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 17);
+  messageDesc(file_aiforge_v1_task, 18);
 
 /**
  * @generated from message aiforge.v1.DeployResult
@@ -997,7 +1059,7 @@ export type DeployResult = Message<"aiforge.v1.DeployResult"> & {
  * Use `create(DeployResultSchema)` to create a new message.
  */
 export const DeployResultSchema: GenMessage<DeployResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 18);
+  messageDesc(file_aiforge_v1_task, 19);
 
 /**
  * A task is the only thing that workers run.

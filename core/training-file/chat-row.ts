@@ -13,10 +13,12 @@ export interface ChatRow {
 
 const roles: readonly unknown[] = ['system', 'user', 'assistant'];
 const maxMessages = 256;
+const foreignKeys = ['tools', 'functions', 'input', 'preferred_output', 'non_preferred_output'];
 
 /**
  * Reads one line of a training file: `{"messages": [{"role", "content"}, ...]}`, where an optional system message is
- * first, at least one user message follows, and an assistant message is last. Other keys are not carried over.
+ * first, at least one user message follows, and an assistant message is last. Other keys are not carried over, but for
+ * those that ask for another training, which are refused.
  * @returns what is wrong, as text, when it is no such row
  */
 export function parseChatRow(text: string, line: number): ChatRow | string {
@@ -27,6 +29,9 @@ export function parseChatRow(text: string, line: number): ChatRow | string {
     return 'is not JSON; write one JSON object a line';
   }
   if (!isObject(value)) return 'must be a JSON object';
+  if (value['messages'] === undefined && value['prompt'] !== undefined) return 'is in prompt/completion form, which is not supported; write {"messages": [{"role", "content"}, ...]}';
+  const foreign = foreignKeys.find((key) => value[key] !== undefined);
+  if (foreign !== undefined) return `"${foreign}" is not supported: models are trained on plain conversations alone`;
   const { messages } = value;
   if (!Array.isArray(messages)) return '"messages" must be a list of {"role", "content"}';
   if (messages.length < 2 || messages.length > maxMessages) return `"messages" must hold 2 to ${maxMessages} messages, not ${messages.length}`;
@@ -38,6 +43,7 @@ export function parseChatRow(text: string, line: number): ChatRow | string {
   }
   if (!taken.some(({ role }) => role === 'user')) return '"messages" has no user message';
   if (taken.at(-1)!.role !== 'assistant') return `the last message must be the assistant's, not the ${taken.at(-1)!.role}'s`;
+  if (messages.at(-1).weight === 0) return 'the last message has weight 0, but it is the one that is trained on; leave the line out';
   return { messages: taken, line };
 }
 
