@@ -100,6 +100,9 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'pipelineRefused':
     case 'pipelineFailed':
     case 'stepResumed':
+    case 'apiKeyCreated':
+    case 'apiKeyRevoked':
+    case 'apiKeyUsed':
     case undefined:
       // Events of other aggregates: admit lets none of them get here.
       return state;

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Scope } from "./access_pb.ts";
+import { file_aiforge_v1_access } from "./access_pb.ts";
 import type { ChangeMetrics, GateCheck, GatePolicy, PlannedStep, RetrainPolicy, StepRequest, StepResult } from "./pipeline_pb.ts";
 import { file_aiforge_v1_pipeline } from "./pipeline_pb.ts";
 import type { RetrainRequest } from "./retrain_pb.ts";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCL3EgoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAEjsKEnByb2plY3RfcmVnaXN0ZXJlZBg8IAEoCzIdLmFpZm9yZ2UudjEuUHJvamVjdFJlZ2lzdGVyZWRIABI1Cg9wcm9qZWN0X2RlbGV0ZWQYPSABKAsyGi5haWZvcmdlLnYxLlByb2plY3REZWxldGVkSAASQAoVcHJvamVjdF9ibG9ic19yZW1vdmVkGD4gASgLMh8uYWlmb3JnZS52MS5Qcm9qZWN0QmxvYnNSZW1vdmVkSAASMQoNZGVjaXNpb25fbWFkZRg/IAEoCzIYLmFpZm9yZ2UudjEuRGVjaXNpb25NYWRlSAASNwoQcGlwZWxpbmVfc3RhcnRlZBhAIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVTdGFydGVkSAASMwoOcGlwZWxpbmVfZW5kZWQYQSABKAsyGS5haWZvcmdlLnYxLlBpcGVsaW5lRW5kZWRIABI1Cg9yZXRyYWluX3BlbmRpbmcYQiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5QZW5kaW5nSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIAEIGCgRraW5kIooBCgpUYXNrUXVldWVkEiIKBGtpbmQYASABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEg8KB3Byb2plY3QYAiABKAkSIgoEc3BlYxgDIAEoCzIULmFpZm9yZ2UudjEuVGFza1NwZWMSDQoFYWZ0ZXIYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgNIn4KDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkiMQoOUmVwb3J0QWNjZXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIOCgZudW1iZXIYAiABKAQiWAoMUGhhc2VFbnRlcmVkEg8KB2F0dGVtcHQYASABKA0SDQoFcGhhc2UYAiABKAkSGAoLdG90YWxfc3RlcHMYAyABKARIAIgBAUIOCgxfdG90YWxfc3RlcHMijwEKD0NoZWNrcG9pbnRTYXZlZBIPCgdhdHRlbXB0GAEgASgNEgwKBHN0ZXAYAiABKAQSDQoFZXBvY2gYAyABKAESEQoEbG9zcxgEIAEoAUgAiAEBEg4KBmRpZ2VzdBgFIAEoCRIPCgdzZWNvbmRzGAYgASgBEhEKCXRlbGVtZXRyeRgHIAEoBEIHCgVfbG9zcyIQCg5QYXVzZVJlcXVlc3RlZCIhCg9DYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIgwKClRhc2tQYXVzZWQiDQoLVGFza1Jlc3VtZWQiagoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkiIQoLVGFza1JldHJpZWQSEgoKcmVxdWVzdF9pZBgBIAEoCSI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiLgoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkSEAoIcm9sbGJhY2sYAiABKAgiVQoPQmFzZU1vZGVsUGlubmVkEhIKCmJhc2VfbW9kZWwYASABKAkSEwoLdHJlZV9kaWdlc3QYAiABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAyABKAki5QEKEVByb2plY3RSZWdpc3RlcmVkEhIKCnJlcG9zaXRvcnkYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCRIpCgZwb2xpY3kYBCABKAsyGS5haWZvcmdlLnYxLlJldHJhaW5Qb2xpY3kSDQoFd2F0Y2gYBSABKAgSEwoLYXV0b19kZXBsb3kYBiABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgHIAEoCBIsCgh0cmFpbmluZxgIIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjSACIAQFCCwoJX3RyYWluaW5nIhAKDlByb2plY3REZWxldGVkIjMKE1Byb2plY3RCbG9ic1JlbW92ZWQSDQoFYmxvYnMYASABKAQSDQoFYnl0ZXMYAiABKAQigQEKDERlY2lzaW9uTWFkZRIPCgdyZXRyYWluGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIqCgdtZXRyaWNzGAMgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEg8KB3RyaWdnZXIYBCABKAkSEwoLcGlwZWxpbmVfaWQYBSABKAkiUQoPUGlwZWxpbmVTdGFydGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEikKBHBsYW4YAiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZCJECg1QaXBlbGluZUVuZGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEg4KBmNvbW1pdBgCIAEoCRIOCgZzdGF0dXMYAyABKAkiggEKDlJldHJhaW5QZW5kaW5nEg8KB3RyaWdnZXIYASABKAkSKwoHcmVxdWVzdBgCIAEoCzIaLmFpZm9yZ2UudjEuUmV0cmFpblJlcXVlc3QSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GAMgASgMEhYKDnJlcXVlc3Rfc2hhMjU2GAQgASgMIqEDCg9QaXBlbGluZVBsYW5uZWQSDwoHcHJvamVjdBgBIAEoCRInCgZzb3VyY2UYAiABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjEhMKC2Jhc2VfY29tbWl0GAMgASgJEg8KB3RyaWdnZXIYBCABKAkSDgoGcmVhc29uGAUgASgJEioKB21ldHJpY3MYBiABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSJgoFc3RlcHMYByADKAsyFy5haWZvcmdlLnYxLlBsYW5uZWRTdGVwEhMKC2F1dG9fZGVwbG95GAggASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYCSABKAgSJwoIdHJhaW5pbmcYCiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxIYChByZWZlcmVuY2Vfam9iX2lkGAsgASgJEiQKBGdhdGUYDCABKAsyFi5haWZvcmdlLnYxLkdhdGVQb2xpY3kSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GA0gASgMEhYKDnJlcXVlc3Rfc2hhMjU2GA4gASgMIhIKEFBpcGVsaW5lQXBwcm92ZWQiRgoNU3RlcFJlcXVlc3RlZBIoCgdyZXF1ZXN0GAEgASgLMhcuYWlmb3JnZS52MS5TdGVwUmVxdWVzdBILCgN0cnkYAiABKA0iOgoMU3RlcEFjY2VwdGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEg8KB3Rhc2tfaWQYAyABKAkiUgoNU3RlcENvbXBsZXRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRImCgZyZXN1bHQYAyABKAsyFi5haWZvcmdlLnYxLlN0ZXBSZXN1bHQiWAoKU3RlcEZhaWxlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZXRyeWFibGUYBSABKAgiKwoLU3RlcFNraXBwZWQSDAoEc3RlcBgBIAEoCRIOCgZyZWFzb24YAiABKAkiWwoLR2F0ZURlY2lkZWQSDgoGcGFzc2VkGAEgASgIEiUKBmNoZWNrcxgCIAMoCzIVLmFpZm9yZ2UudjEuR2F0ZUNoZWNrEhUKDXJlcG9ydF9kaWdlc3QYAyABKAkiGAoWUGlwZWxpbmVQYXVzZVJlcXVlc3RlZCIQCg5QaXBlbGluZVBhdXNlZCIRCg9QaXBlbGluZVJlc3VtZWQiGwoLU3RlcFJlc3VtZWQSDAoEc3RlcBgBIAEoCSIpChdQaXBlbGluZUNhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiIwoRUGlwZWxpbmVDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIhMKEVBpcGVsaW5lQ29tcGxldGVkIiEKD1BpcGVsaW5lUmVmdXNlZBIOCgZyZWFzb24YASABKAkiLgoOUGlwZWxpbmVGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkqwQEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUFUVEVNUFRfT1VUQ09NRV9DT01QTEVURUQQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAISGAoUQVRURU1QVF9PVVRDT01FX0xPU1QQAxIbChdBVFRFTVBUX09VVENPTUVfU1RPUFBFRBAEEhwKGEFUVEVNUFRfT1VUQ09NRV9SRVRVUk5FRBAFYgZwcm90bzM", [file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCKTFAoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAEjsKEnByb2plY3RfcmVnaXN0ZXJlZBg8IAEoCzIdLmFpZm9yZ2UudjEuUHJvamVjdFJlZ2lzdGVyZWRIABI1Cg9wcm9qZWN0X2RlbGV0ZWQYPSABKAsyGi5haWZvcmdlLnYxLlByb2plY3REZWxldGVkSAASQAoVcHJvamVjdF9ibG9ic19yZW1vdmVkGD4gASgLMh8uYWlmb3JnZS52MS5Qcm9qZWN0QmxvYnNSZW1vdmVkSAASMQoNZGVjaXNpb25fbWFkZRg/IAEoCzIYLmFpZm9yZ2UudjEuRGVjaXNpb25NYWRlSAASNwoQcGlwZWxpbmVfc3RhcnRlZBhAIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVTdGFydGVkSAASMwoOcGlwZWxpbmVfZW5kZWQYQSABKAsyGS5haWZvcmdlLnYxLlBpcGVsaW5lRW5kZWRIABI1Cg9yZXRyYWluX3BlbmRpbmcYQiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5QZW5kaW5nSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIABI0Cg9hcGlfa2V5X2NyZWF0ZWQYeCABKAsyGS5haWZvcmdlLnYxLkFwaUtleUNyZWF0ZWRIABI0Cg9hcGlfa2V5X3Jldm9rZWQYeSABKAsyGS5haWZvcmdlLnYxLkFwaUtleVJldm9rZWRIABIuCgxhcGlfa2V5X3VzZWQYeiABKAsyFi5haWZvcmdlLnYxLkFwaUtleVVzZWRIAEIGCgRraW5kIoQBCg1BcGlLZXlDcmVhdGVkEgwKBG5hbWUYASABKAkSIQoGc2NvcGVzGAIgAygOMhEuYWlmb3JnZS52MS5TY29wZRISCgprZXlfc2hhMjU2GAMgASgMEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIg8KDUFwaUtleVJldm9rZWQiDAoKQXBpS2V5VXNlZCKKAQoKVGFza1F1ZXVlZBIiCgRraW5kGAEgASgOMhQuYWlmb3JnZS52MS5UYXNrS2luZBIPCgdwcm9qZWN0GAIgASgJEiIKBHNwZWMYAyABKAsyFC5haWZvcmdlLnYxLlRhc2tTcGVjEg0KBWFmdGVyGAQgASgJEhQKDG1heF9hdHRlbXB0cxgFIAEoDSJ+Cg5BdHRlbXB0U3RhcnRlZBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIPCgdib290X2lkGAMgASgJEgwKBHNsb3QYBCABKAkSDgoGYXNrX2lkGAUgASgJEhkKEWNoZWNrcG9pbnRfZGlnZXN0GAYgASgJIjEKDlJlcG9ydEFjY2VwdGVkEg8KB2F0dGVtcHQYASABKA0SDgoGbnVtYmVyGAIgASgEIlgKDFBoYXNlRW50ZXJlZBIPCgdhdHRlbXB0GAEgASgNEg0KBXBoYXNlGAIgASgJEhgKC3RvdGFsX3N0ZXBzGAMgASgESACIAQFCDgoMX3RvdGFsX3N0ZXBzIo8BCg9DaGVja3BvaW50U2F2ZWQSDwoHYXR0ZW1wdBgBIAEoDRIMCgRzdGVwGAIgASgEEg0KBWVwb2NoGAMgASgBEhEKBGxvc3MYBCABKAFIAIgBARIOCgZkaWdlc3QYBSABKAkSDwoHc2Vjb25kcxgGIAEoARIRCgl0ZWxlbWV0cnkYByABKARCBwoFX2xvc3MiEAoOUGF1c2VSZXF1ZXN0ZWQiIQoPQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIMCgpUYXNrUGF1c2VkIg0KC1Rhc2tSZXN1bWVkImoKDEF0dGVtcHRFbmRlZBIPCgdhdHRlbXB0GAEgASgNEisKB291dGNvbWUYAiABKA4yGi5haWZvcmdlLnYxLkF0dGVtcHRPdXRjb21lEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJIiEKC1Rhc2tSZXRyaWVkEhIKCnJlcXVlc3RfaWQYASABKAkiNwoNVGFza0NvbXBsZXRlZBImCgZyZXN1bHQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHQiKgoKVGFza0ZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIfCg1UYXNrQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCSIyCgtLZXlSZXNlcnZlZBITCgtib2R5X3NoYTI1NhgBIAEoDBIOCgZqb2JfaWQYAiABKAkiIgoQUmVzZXJ2YXRpb25Nb3ZlZBIOCgZqb2JfaWQYASABKAkiMgoPRGVwbG95UmVxdWVzdGVkEg4KBmpvYl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJIl4KDlZlcnNpb25DcmVhdGVkEg4KBmpvYl9pZBgBIAEoCRITCgtnZ3VmX2RpZ2VzdBgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAQgASgJIi4KCkFsaWFzTW92ZWQSDgoGam9iX2lkGAEgASgJEhAKCHJvbGxiYWNrGAIgASgIIlUKD0Jhc2VNb2RlbFBpbm5lZBISCgpiYXNlX21vZGVsGAEgASgJEhMKC3RyZWVfZGlnZXN0GAIgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAMgASgJIuUBChFQcm9qZWN0UmVnaXN0ZXJlZBISCgpyZXBvc2l0b3J5GAEgASgJEgsKA3VybBgCIAEoCRILCgNyZWYYAyABKAkSKQoGcG9saWN5GAQgASgLMhkuYWlmb3JnZS52MS5SZXRyYWluUG9saWN5Eg0KBXdhdGNoGAUgASgIEhMKC2F1dG9fZGVwbG95GAYgASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYByABKAgSLAoIdHJhaW5pbmcYCCABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAiAEBQgsKCV90cmFpbmluZyIQCg5Qcm9qZWN0RGVsZXRlZCIzChNQcm9qZWN0QmxvYnNSZW1vdmVkEg0KBWJsb2JzGAEgASgEEg0KBWJ5dGVzGAIgASgEIoEBCgxEZWNpc2lvbk1hZGUSDwoHcmV0cmFpbhgBIAEoCBIOCgZyZWFzb24YAiABKAkSKgoHbWV0cmljcxgDIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxIPCgd0cmlnZ2VyGAQgASgJEhMKC3BpcGVsaW5lX2lkGAUgASgJIlEKD1BpcGVsaW5lU3RhcnRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIpCgRwbGFuGAIgASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVBsYW5uZWQiRAoNUGlwZWxpbmVFbmRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIOCgZjb21taXQYAiABKAkSDgoGc3RhdHVzGAMgASgJIoIBCg5SZXRyYWluUGVuZGluZxIPCgd0cmlnZ2VyGAEgASgJEisKB3JlcXVlc3QYAiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5SZXF1ZXN0EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgDIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgEIAEoDCKhAwoPUGlwZWxpbmVQbGFubmVkEg8KB3Byb2plY3QYASABKAkSJwoGc291cmNlGAIgASgLMhcuYWlmb3JnZS52MS5FeHRyYWN0U3BlYxITCgtiYXNlX2NvbW1pdBgDIAEoCRIPCgd0cmlnZ2VyGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIqCgdtZXRyaWNzGAYgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEiYKBXN0ZXBzGAcgAygLMhcuYWlmb3JnZS52MS5QbGFubmVkU3RlcBITCgthdXRvX2RlcGxveRgIIAEoCBIYChByZXF1aXJlX2FwcHJvdmFsGAkgASgIEicKCHRyYWluaW5nGAogASgLMhUuYWlmb3JnZS52MS5UcmFpblNwZWMSGAoQcmVmZXJlbmNlX2pvYl9pZBgLIAEoCRIkCgRnYXRlGAwgASgLMhYuYWlmb3JnZS52MS5HYXRlUG9saWN5EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgNIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgOIAEoDCISChBQaXBlbGluZUFwcHJvdmVkIkYKDVN0ZXBSZXF1ZXN0ZWQSKAoHcmVxdWVzdBgBIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3QSCwoDdHJ5GAIgASgNIjoKDFN0ZXBBY2NlcHRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIPCgd0YXNrX2lkGAMgASgJIlIKDVN0ZXBDb21wbGV0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SJgoGcmVzdWx0GAMgASgLMhYuYWlmb3JnZS52MS5TdGVwUmVzdWx0IlgKClN0ZXBGYWlsZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmV0cnlhYmxlGAUgASgIIisKC1N0ZXBTa2lwcGVkEgwKBHN0ZXAYASABKAkSDgoGcmVhc29uGAIgASgJIlsKC0dhdGVEZWNpZGVkEg4KBnBhc3NlZBgBIAEoCBIlCgZjaGVja3MYAiADKAsyFS5haWZvcmdlLnYxLkdhdGVDaGVjaxIVCg1yZXBvcnRfZGlnZXN0GAMgASgJIhgKFlBpcGVsaW5lUGF1c2VSZXF1ZXN0ZWQiEAoOUGlwZWxpbmVQYXVzZWQiEQoPUGlwZWxpbmVSZXN1bWVkIhsKC1N0ZXBSZXN1bWVkEgwKBHN0ZXAYASABKAkiKQoXUGlwZWxpbmVDYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIiMKEVBpcGVsaW5lQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCSITChFQaXBlbGluZUNvbXBsZXRlZCIhCg9QaXBlbGluZVJlZnVzZWQSDgoGcmVhc29uGAEgASgJIi4KDlBpcGVsaW5lRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJKsEBCg5BdHRlbXB0T3V0Y29tZRIfChtBVFRFTVBUX09VVENPTUVfVU5TUEVDSUZJRUQQABIdChlBVFRFTVBUX09VVENPTUVfQ09NUExFVEVEEAESGgoWQVRURU1QVF9PVVRDT01FX0ZBSUxFRBACEhgKFEFUVEVNUFRfT1VUQ09NRV9MT1NUEAMSGwoXQVRURU1QVF9PVVRDT01FX1NUT1BQRUQQBBIcChhBVFRFTVBUX09VVENPTUVfUkVUVVJORUQQBWIGcHJvdG8z", [file_aiforge_v1_access, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -356,6 +358,24 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: StepResumed;
     case: "stepResumed";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ApiKeyCreated api_key_created = 120;
+     */
+    value: ApiKeyCreated;
+    case: "apiKeyCreated";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ApiKeyRevoked api_key_revoked = 121;
+     */
+    value: ApiKeyRevoked;
+    case: "apiKeyRevoked";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ApiKeyUsed api_key_used = 122;
+     */
+    value: ApiKeyUsed;
+    case: "apiKeyUsed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -365,6 +385,68 @@ export type Event = Message<"aiforge.v1.Event"> & {
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 1);
+
+/**
+ * @generated from message aiforge.v1.ApiKeyCreated
+ */
+export type ApiKeyCreated = Message<"aiforge.v1.ApiKeyCreated"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: repeated aiforge.v1.Scope scopes = 2;
+   */
+  scopes: Scope[];
+
+  /**
+   * Of the whole key, which is stored nowhere.
+   *
+   * @generated from field: bytes key_sha256 = 3;
+   */
+  keySha256: Uint8Array;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.ApiKeyCreated.
+ * Use `create(ApiKeyCreatedSchema)` to create a new message.
+ */
+export const ApiKeyCreatedSchema: GenMessage<ApiKeyCreated> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 2);
+
+/**
+ * @generated from message aiforge.v1.ApiKeyRevoked
+ */
+export type ApiKeyRevoked = Message<"aiforge.v1.ApiKeyRevoked"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.ApiKeyRevoked.
+ * Use `create(ApiKeyRevokedSchema)` to create a new message.
+ */
+export const ApiKeyRevokedSchema: GenMessage<ApiKeyRevoked> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 3);
+
+/**
+ * At most one an hour for each key, however often it is used.
+ *
+ * @generated from message aiforge.v1.ApiKeyUsed
+ */
+export type ApiKeyUsed = Message<"aiforge.v1.ApiKeyUsed"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.ApiKeyUsed.
+ * Use `create(ApiKeyUsedSchema)` to create a new message.
+ */
+export const ApiKeyUsedSchema: GenMessage<ApiKeyUsed> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 4);
 
 /**
  * @generated from message aiforge.v1.TaskQueued
@@ -405,7 +487,7 @@ export type TaskQueued = Message<"aiforge.v1.TaskQueued"> & {
  * Use `create(TaskQueuedSchema)` to create a new message.
  */
 export const TaskQueuedSchema: GenMessage<TaskQueued> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 2);
+  messageDesc(file_aiforge_v1_events, 5);
 
 /**
  * @generated from message aiforge.v1.AttemptStarted
@@ -447,7 +529,7 @@ export type AttemptStarted = Message<"aiforge.v1.AttemptStarted"> & {
  * Use `create(AttemptStartedSchema)` to create a new message.
  */
 export const AttemptStartedSchema: GenMessage<AttemptStarted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 3);
+  messageDesc(file_aiforge_v1_events, 6);
 
 /**
  * Moves the attempt's report number on; stands in every envelope that a report produced.
@@ -471,7 +553,7 @@ export type ReportAccepted = Message<"aiforge.v1.ReportAccepted"> & {
  * Use `create(ReportAcceptedSchema)` to create a new message.
  */
 export const ReportAcceptedSchema: GenMessage<ReportAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 4);
+  messageDesc(file_aiforge_v1_events, 7);
 
 /**
  * @generated from message aiforge.v1.PhaseEntered
@@ -500,7 +582,7 @@ export type PhaseEntered = Message<"aiforge.v1.PhaseEntered"> & {
  * Use `create(PhaseEnteredSchema)` to create a new message.
  */
 export const PhaseEnteredSchema: GenMessage<PhaseEntered> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 5);
+  messageDesc(file_aiforge_v1_events, 8);
 
 /**
  * @generated from message aiforge.v1.CheckpointSaved
@@ -549,7 +631,7 @@ export type CheckpointSaved = Message<"aiforge.v1.CheckpointSaved"> & {
  * Use `create(CheckpointSavedSchema)` to create a new message.
  */
 export const CheckpointSavedSchema: GenMessage<CheckpointSaved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 6);
+  messageDesc(file_aiforge_v1_events, 9);
 
 /**
  * @generated from message aiforge.v1.PauseRequested
@@ -562,7 +644,7 @@ export type PauseRequested = Message<"aiforge.v1.PauseRequested"> & {
  * Use `create(PauseRequestedSchema)` to create a new message.
  */
 export const PauseRequestedSchema: GenMessage<PauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 7);
+  messageDesc(file_aiforge_v1_events, 10);
 
 /**
  * @generated from message aiforge.v1.CancelRequested
@@ -579,7 +661,7 @@ export type CancelRequested = Message<"aiforge.v1.CancelRequested"> & {
  * Use `create(CancelRequestedSchema)` to create a new message.
  */
 export const CancelRequestedSchema: GenMessage<CancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 8);
+  messageDesc(file_aiforge_v1_events, 11);
 
 /**
  * @generated from message aiforge.v1.TaskPaused
@@ -592,7 +674,7 @@ export type TaskPaused = Message<"aiforge.v1.TaskPaused"> & {
  * Use `create(TaskPausedSchema)` to create a new message.
  */
 export const TaskPausedSchema: GenMessage<TaskPaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 9);
+  messageDesc(file_aiforge_v1_events, 12);
 
 /**
  * @generated from message aiforge.v1.TaskResumed
@@ -605,7 +687,7 @@ export type TaskResumed = Message<"aiforge.v1.TaskResumed"> & {
  * Use `create(TaskResumedSchema)` to create a new message.
  */
 export const TaskResumedSchema: GenMessage<TaskResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 10);
+  messageDesc(file_aiforge_v1_events, 13);
 
 /**
  * @generated from message aiforge.v1.AttemptEnded
@@ -639,7 +721,7 @@ export type AttemptEnded = Message<"aiforge.v1.AttemptEnded"> & {
  * Use `create(AttemptEndedSchema)` to create a new message.
  */
 export const AttemptEndedSchema: GenMessage<AttemptEnded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 11);
+  messageDesc(file_aiforge_v1_events, 14);
 
 /**
  * A failed follow-up is tried again by request, with fresh attempts.
@@ -660,7 +742,7 @@ export type TaskRetried = Message<"aiforge.v1.TaskRetried"> & {
  * Use `create(TaskRetriedSchema)` to create a new message.
  */
 export const TaskRetriedSchema: GenMessage<TaskRetried> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 12);
+  messageDesc(file_aiforge_v1_events, 15);
 
 /**
  * @generated from message aiforge.v1.TaskCompleted
@@ -677,7 +759,7 @@ export type TaskCompleted = Message<"aiforge.v1.TaskCompleted"> & {
  * Use `create(TaskCompletedSchema)` to create a new message.
  */
 export const TaskCompletedSchema: GenMessage<TaskCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 13);
+  messageDesc(file_aiforge_v1_events, 16);
 
 /**
  * @generated from message aiforge.v1.TaskFailed
@@ -699,7 +781,7 @@ export type TaskFailed = Message<"aiforge.v1.TaskFailed"> & {
  * Use `create(TaskFailedSchema)` to create a new message.
  */
 export const TaskFailedSchema: GenMessage<TaskFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 14);
+  messageDesc(file_aiforge_v1_events, 17);
 
 /**
  * @generated from message aiforge.v1.TaskCancelled
@@ -716,7 +798,7 @@ export type TaskCancelled = Message<"aiforge.v1.TaskCancelled"> & {
  * Use `create(TaskCancelledSchema)` to create a new message.
  */
 export const TaskCancelledSchema: GenMessage<TaskCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 15);
+  messageDesc(file_aiforge_v1_events, 18);
 
 /**
  * @generated from message aiforge.v1.KeyReserved
@@ -738,7 +820,7 @@ export type KeyReserved = Message<"aiforge.v1.KeyReserved"> & {
  * Use `create(KeyReservedSchema)` to create a new message.
  */
 export const KeyReservedSchema: GenMessage<KeyReserved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 16);
+  messageDesc(file_aiforge_v1_events, 19);
 
 /**
  * @generated from message aiforge.v1.ReservationMoved
@@ -755,7 +837,7 @@ export type ReservationMoved = Message<"aiforge.v1.ReservationMoved"> & {
  * Use `create(ReservationMovedSchema)` to create a new message.
  */
 export const ReservationMovedSchema: GenMessage<ReservationMoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 17);
+  messageDesc(file_aiforge_v1_events, 20);
 
 /**
  * @generated from message aiforge.v1.DeployRequested
@@ -777,7 +859,7 @@ export type DeployRequested = Message<"aiforge.v1.DeployRequested"> & {
  * Use `create(DeployRequestedSchema)` to create a new message.
  */
 export const DeployRequestedSchema: GenMessage<DeployRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 18);
+  messageDesc(file_aiforge_v1_events, 21);
 
 /**
  * @generated from message aiforge.v1.VersionCreated
@@ -809,7 +891,7 @@ export type VersionCreated = Message<"aiforge.v1.VersionCreated"> & {
  * Use `create(VersionCreatedSchema)` to create a new message.
  */
 export const VersionCreatedSchema: GenMessage<VersionCreated> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 19);
+  messageDesc(file_aiforge_v1_events, 22);
 
 /**
  * @generated from message aiforge.v1.AliasMoved
@@ -833,7 +915,7 @@ export type AliasMoved = Message<"aiforge.v1.AliasMoved"> & {
  * Use `create(AliasMovedSchema)` to create a new message.
  */
 export const AliasMovedSchema: GenMessage<AliasMoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 20);
+  messageDesc(file_aiforge_v1_events, 23);
 
 /**
  * @generated from message aiforge.v1.BaseModelPinned
@@ -862,7 +944,7 @@ export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
  * Use `create(BaseModelPinnedSchema)` to create a new message.
  */
 export const BaseModelPinnedSchema: GenMessage<BaseModelPinned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 21);
+  messageDesc(file_aiforge_v1_events, 24);
 
 /**
  * A repository that is watched, under the name that its models have.
@@ -922,7 +1004,7 @@ export type ProjectRegistered = Message<"aiforge.v1.ProjectRegistered"> & {
  * Use `create(ProjectRegisteredSchema)` to create a new message.
  */
 export const ProjectRegisteredSchema: GenMessage<ProjectRegistered> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 22);
+  messageDesc(file_aiforge_v1_events, 25);
 
 /**
  * @generated from message aiforge.v1.ProjectDeleted
@@ -935,7 +1017,7 @@ export type ProjectDeleted = Message<"aiforge.v1.ProjectDeleted"> & {
  * Use `create(ProjectDeletedSchema)` to create a new message.
  */
 export const ProjectDeletedSchema: GenMessage<ProjectDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 23);
+  messageDesc(file_aiforge_v1_events, 26);
 
 /**
  * @generated from message aiforge.v1.ProjectBlobsRemoved
@@ -957,7 +1039,7 @@ export type ProjectBlobsRemoved = Message<"aiforge.v1.ProjectBlobsRemoved"> & {
  * Use `create(ProjectBlobsRemovedSchema)` to create a new message.
  */
 export const ProjectBlobsRemovedSchema: GenMessage<ProjectBlobsRemoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 24);
+  messageDesc(file_aiforge_v1_events, 27);
 
 /**
  * Whether a project is to be retrained, and by what figures. A "no" is recorded only when its figures changed.
@@ -998,7 +1080,7 @@ export type DecisionMade = Message<"aiforge.v1.DecisionMade"> & {
  * Use `create(DecisionMadeSchema)` to create a new message.
  */
 export const DecisionMadeSchema: GenMessage<DecisionMade> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 25);
+  messageDesc(file_aiforge_v1_events, 28);
 
 /**
  * The project is this pipeline's until it has ended: there are never two.
@@ -1022,7 +1104,7 @@ export type PipelineStarted = Message<"aiforge.v1.PipelineStarted"> & {
  * Use `create(PipelineStartedSchema)` to create a new message.
  */
 export const PipelineStartedSchema: GenMessage<PipelineStarted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 26);
+  messageDesc(file_aiforge_v1_events, 29);
 
 /**
  * @generated from message aiforge.v1.PipelineEnded
@@ -1051,7 +1133,7 @@ export type PipelineEnded = Message<"aiforge.v1.PipelineEnded"> & {
  * Use `create(PipelineEndedSchema)` to create a new message.
  */
 export const PipelineEndedSchema: GenMessage<PipelineEnded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 27);
+  messageDesc(file_aiforge_v1_events, 30);
 
 /**
  * Asked for while a pipeline runs: decided anew when that has ended.
@@ -1087,7 +1169,7 @@ export type RetrainPending = Message<"aiforge.v1.RetrainPending"> & {
  * Use `create(RetrainPendingSchema)` to create a new message.
  */
 export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 28);
+  messageDesc(file_aiforge_v1_events, 31);
 
 /**
  * @generated from message aiforge.v1.PipelinePlanned
@@ -1175,7 +1257,7 @@ export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
  * Use `create(PipelinePlannedSchema)` to create a new message.
  */
 export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 29);
+  messageDesc(file_aiforge_v1_events, 32);
 
 /**
  * @generated from message aiforge.v1.PipelineApproved
@@ -1188,7 +1270,7 @@ export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
  * Use `create(PipelineApprovedSchema)` to create a new message.
  */
 export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 30);
+  messageDesc(file_aiforge_v1_events, 33);
 
 /**
  * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
@@ -1212,7 +1294,7 @@ export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
  * Use `create(StepRequestedSchema)` to create a new message.
  */
 export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 31);
+  messageDesc(file_aiforge_v1_events, 34);
 
 /**
  * @generated from message aiforge.v1.StepAccepted
@@ -1239,7 +1321,7 @@ export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
  * Use `create(StepAcceptedSchema)` to create a new message.
  */
 export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 32);
+  messageDesc(file_aiforge_v1_events, 35);
 
 /**
  * @generated from message aiforge.v1.StepCompleted
@@ -1266,7 +1348,7 @@ export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 33);
+  messageDesc(file_aiforge_v1_events, 36);
 
 /**
  * @generated from message aiforge.v1.StepFailed
@@ -1303,7 +1385,7 @@ export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 34);
+  messageDesc(file_aiforge_v1_events, 37);
 
 /**
  * @generated from message aiforge.v1.StepSkipped
@@ -1325,7 +1407,7 @@ export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 35);
+  messageDesc(file_aiforge_v1_events, 38);
 
 /**
  * @generated from message aiforge.v1.GateDecided
@@ -1354,7 +1436,7 @@ export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 36);
+  messageDesc(file_aiforge_v1_events, 39);
 
 /**
  * @generated from message aiforge.v1.PipelinePauseRequested
@@ -1367,7 +1449,7 @@ export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"
  * Use `create(PipelinePauseRequestedSchema)` to create a new message.
  */
 export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 37);
+  messageDesc(file_aiforge_v1_events, 40);
 
 /**
  * @generated from message aiforge.v1.PipelinePaused
@@ -1380,7 +1462,7 @@ export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
  * Use `create(PipelinePausedSchema)` to create a new message.
  */
 export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 38);
+  messageDesc(file_aiforge_v1_events, 41);
 
 /**
  * @generated from message aiforge.v1.PipelineResumed
@@ -1393,7 +1475,7 @@ export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
  * Use `create(PipelineResumedSchema)` to create a new message.
  */
 export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 39);
+  messageDesc(file_aiforge_v1_events, 42);
 
 /**
  * The step that was paused goes on.
@@ -1412,7 +1494,7 @@ export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
  * Use `create(StepResumedSchema)` to create a new message.
  */
 export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 40);
+  messageDesc(file_aiforge_v1_events, 43);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelRequested
@@ -1429,7 +1511,7 @@ export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequeste
  * Use `create(PipelineCancelRequestedSchema)` to create a new message.
  */
 export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 41);
+  messageDesc(file_aiforge_v1_events, 44);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelled
@@ -1446,7 +1528,7 @@ export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
  * Use `create(PipelineCancelledSchema)` to create a new message.
  */
 export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 42);
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from message aiforge.v1.PipelineCompleted
@@ -1459,7 +1541,7 @@ export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
  * Use `create(PipelineCompletedSchema)` to create a new message.
  */
 export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 43);
+  messageDesc(file_aiforge_v1_events, 46);
 
 /**
  * @generated from message aiforge.v1.PipelineRefused
@@ -1476,7 +1558,7 @@ export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
  * Use `create(PipelineRefusedSchema)` to create a new message.
  */
 export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 44);
+  messageDesc(file_aiforge_v1_events, 47);
 
 /**
  * @generated from message aiforge.v1.PipelineFailed
@@ -1498,7 +1580,7 @@ export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
  * Use `create(PipelineFailedSchema)` to create a new message.
  */
 export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 45);
+  messageDesc(file_aiforge_v1_events, 48);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome
