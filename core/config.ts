@@ -6,6 +6,18 @@ import { ForgeError } from './errors.ts';
 export interface Config {
   host: string;
   port: number;
+  /** Whether every request has to bring an API key. */
+  apiKeys: boolean;
+  /** Origins of pages that may call, beside the service's own: `scheme://host[:port]`. */
+  allowedOrigins: readonly string[];
+  /** Names that the service is reached by, beside loopback ones and `host`. */
+  allowedHosts: readonly string[];
+  /** How many requests may be open at once; of those, how many that ask a model, and the same for one key. */
+  maxRequests: number;
+  maxInference: number;
+  maxInferencePerKey: number;
+  /** How long a backend may take to begin its answer. */
+  firstByteMs: number;
   dataDir: string;
   /** `auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server. */
   inference: string;
@@ -46,8 +58,15 @@ interface Setting {
 
 /** Every key, its default and its meaning: README's table is checked against this. */
 export const settings: readonly Setting[] = [
-  { key: 'FORGE_HOST', default: '127.0.0.1', help: 'address to listen on; loopback only' },
+  { key: 'FORGE_HOST', default: '127.0.0.1', help: 'address to listen on; others than loopback only with API keys' },
   { key: 'FORGE_PORT', default: '8000', help: 'the one port, 0 to 65535 (0: any free one)' },
+  { key: 'FORGE_API_KEYS', default: 'auto', help: 'whether requests need an API key: `on`, `off`, or `auto`: unless the service is reached by loopback alone' },
+  { key: 'FORGE_ALLOWED_ORIGINS', default: '', help: 'origins of web pages that may call, separated by commas, such as `https://chat.example.org`' },
+  { key: 'FORGE_ALLOWED_HOSTS', default: '', help: 'names by which the service is reached, separated by commas, such as `forge.example.org`' },
+  { key: 'FORGE_MAX_REQUESTS', default: '1024', help: 'requests that may be open at once; more are a 429' },
+  { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of those, requests to models' },
+  { key: 'FORGE_MAX_INFERENCE_PER_KEY', default: '64', help: 'the same for one API key' },
+  { key: 'FORGE_FIRST_BYTE_MS', default: '300000', help: 'how long a backend may take to begin its answer; longer is a 504' },
   { key: 'FORGE_DATA_DIR', default: '.forge', help: 'events, blobs, logs and models' },
   { key: 'FORGE_INFERENCE', default: 'auto', help: '`auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server' },
   { key: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434', help: 'where Ollama listens' },
@@ -99,7 +118,20 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   const path = (raw: string): string => (isAbsolute(raw) ? raw : resolve(cwd, raw));
 
   const host = text('FORGE_HOST');
-  if (!isLoopback(host)) problems.push(`FORGE_HOST: "${host}" is not a loopback address; without API keys only 127.0.0.1, ::1 or localhost are allowed`);
+  const list = (key: string): string[] => text(key).split(',').map((item) => item.trim()).filter(Boolean);
+  const allowedOrigins = list('FORGE_ALLOWED_ORIGINS');
+  for (const origin of allowedOrigins) {
+    if (!isHttpUrl(origin) || URL.parse(origin)!.origin !== origin) problems.push(`FORGE_ALLOWED_ORIGINS: must be origins such as https://chat.example.org, in lower case and without a path, not "${origin}"`);
+  }
+  const allowedHosts = list('FORGE_ALLOWED_HOSTS');
+  for (const name of allowedHosts) {
+    if (hostName(name) !== name) problems.push(`FORGE_ALLOWED_HOSTS: must be names such as forge.example.org, in lower case and without a port, not "${name}"`);
+  }
+  const keys = text('FORGE_API_KEYS');
+  if (!['auto', 'on', 'off'].includes(keys)) problems.push(`FORGE_API_KEYS: must be auto, on or off, not "${keys}"`);
+  // A name that is no loopback one means a proxy in front, and others behind it.
+  const reached = [host, ...allowedHosts].find((name) => !isLoopback(name));
+  if (keys === 'off' && reached !== undefined) problems.push(`FORGE_API_KEYS: must not be off where the service is reached as "${reached}", which is not a loopback address: set it to on or auto, or FORGE_HOST to 127.0.0.1 and FORGE_ALLOWED_HOSTS to nothing`);
   const inference = text('FORGE_INFERENCE');
   if (!['auto', 'ollama', 'embedded'].includes(inference) && !isHttpUrl(inference)) {
     problems.push(`FORGE_INFERENCE: must be auto, ollama, embedded or an http(s) URL, not "${inference}"`);
@@ -116,6 +148,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   const config: Config = {
     host,
     port: integer('FORGE_PORT', 0, 65_535),
+    apiKeys: keys === 'on' || (keys === 'auto' && reached !== undefined),
+    allowedOrigins: Object.freeze(allowedOrigins),
+    allowedHosts: Object.freeze(allowedHosts),
+    maxRequests: integer('FORGE_MAX_REQUESTS', 1, 65_536),
+    maxInference: integer('FORGE_MAX_INFERENCE', 1, 65_536),
+    maxInferencePerKey: integer('FORGE_MAX_INFERENCE_PER_KEY', 1, 65_536),
+    firstByteMs: integer('FORGE_FIRST_BYTE_MS', 10, 600_000),
     dataDir: path(text('FORGE_DATA_DIR')),
     inference,
     ollamaUrl,
@@ -155,6 +194,12 @@ export function dataPaths(dataDir: string) {
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** A host as it stands in a `Host` header, without its port, an IPv6 address without brackets; undefined for none. */
+export function hostName(authority: string): string | undefined {
+  const url = URL.parse(`http://${authority.includes(':') && !authority.includes('[') && authority.split(':').length > 2 ? `[${authority}]` : authority}`);
+  return url?.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 function isHttpUrl(text: string): boolean {

@@ -1,8 +1,10 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import { apiKeyAggregate } from '../core/access/api-key.ts';
 import { baseModelAggregate } from '../core/base-model/base-model.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
+import { AccessService } from '../core/gen/aiforge/v1/access_pb.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
 import { DatasetService } from '../core/gen/aiforge/v1/dataset_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
@@ -18,6 +20,10 @@ import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
 import { taskAggregate } from '../core/task/task.ts';
 import { createBackendModels } from './backend-models.ts';
+import { createGate } from './access/gate.ts';
+import { createRouteTable } from './access/route-table.ts';
+import { createAccessService } from './access/service.ts';
+import { createTickets } from './access/tickets.ts';
 import { createDatasetService } from './datasets/service.ts';
 import { createDeleteModel } from './delete-model.ts';
 import { createDeployer } from './deployer.ts';
@@ -67,7 +73,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const paths = dataPaths(config.dataDir);
       const store = await createJetStreamStore(connection);
       const telemetry = await createTelemetryStream(connection);
-      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as never, logger });
+      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, apiKeyAggregate] as never, logger });
       stops.push(() => ledger.stop());
       await ledger.start();
       const metrics = new NewestMetrics(telemetry, logger);
@@ -107,15 +113,23 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
       const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models, createDeleteModel({ ledger, backend, models }))], logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
-      const port = createPort({
-        routes: [
+      const tickets = await createTickets(connection);
+      const routes = [
           route(HealthService, health),
           route(JobService, jobs),
           route(InferenceService, createInferenceService({ backend: () => backend, models })),
           route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
           route(ProjectService, createProjectService({ ledger, backend, forward })),
           route(RetrainService, retrain),
-        ],
+          route(AccessService, createAccessService({ ledger, tickets })),
+      ];
+      const gate = createGate({
+        keys: config.apiKeys, ledger, tickets, routes: createRouteTable(routes, lane), logger,
+        limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey },
+      });
+      const port = createPort({
+        routes,
+        gate,
         raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),

@@ -8,7 +8,7 @@ export interface CallContext {
   requestId: string;
   /** `Idempotency-Key` header or metadata. */
   idempotencyKey: string | undefined;
-  /** Who calls: `anonymous` while there are no keys. Part of the idempotency hash. */
+  /** Who calls: the id of the key, or `anonymous` while keys are off. Part of the idempotency hash. */
   caller: string;
 }
 

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { ForgeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Gate } from './access/gate.ts';
 import type { ServiceRoute } from './method.ts';
 import { createConnection, type Connection } from './port/connection.ts';
 import { createDispatch, type RawHandler, type UpgradeHandler } from './port/dispatch.ts';
@@ -21,6 +22,8 @@ export interface PortDeps {
   /** Handlers that are asked before the routes: true means "mine". */
   raw: readonly RawHandler[];
   websocket: UpgradeHandler;
+  /** Who may come in, and how many at once; absent: all. */
+  gate?: Gate;
   /** For the gRPC health service. */
   health?: HealthProbe;
   /** More services in Connect's own form, served by RPC alone. */
@@ -57,7 +60,7 @@ export function createPort(deps: PortDeps): Port {
     closing: closing.signal,
   });
   const rest = createRest({ routes: deps.routes, bodyBytes, logger: deps.logger, closing: closing.signal });
-  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, hosts, logger: deps.logger });
+  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, gate: deps.gate, hosts, logger: deps.logger });
 
   const connectionOf = (socket: Duplex): Connection => connections.get(socket)!;
   const streamsRequest = (url: string): boolean => rpc.find(url.split('?', 1)[0]!)?.streamsRequest === true;

@@ -104,6 +104,9 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'stepResumed':
     case 'fileUploaded':
     case 'fileDeleted':
+    case 'apiKeyCreated':
+    case 'apiKeyRevoked':
+    case 'apiKeyUsed':
     case undefined:
       // Events of other aggregates: admit lets none of them get here.
       return state;

@@ -1,8 +1,11 @@
-import { ForgeError, isForgeError } from '../../core/errors.ts';
+import { ForgeError, isForgeError, type ErrorCode } from '../../core/errors.ts';
 import { errorStatus } from '../port/error-status.ts';
 
 /** OpenAI's names for kinds of errors, where they are not simply the request's or the server's fault. */
 const types: Readonly<Record<number, string>> = { 401: 'authentication_error', 403: 'permission_error', 429: 'rate_limit_error' };
+
+/** What OpenAI's own clients look for, where the catalogue has another word. */
+const codes: Partial<Record<ErrorCode, string>> = { unauthenticated: 'invalid_api_key', rate_limited: 'rate_limit_exceeded' };
 
 function typeOf(status: number): string {
   return types[status] ?? (status >= 400 && status < 499 ? 'invalid_request_error' : 'server_error');
@@ -18,8 +21,7 @@ export interface OpenAiErrorBody {
 export function openAiError(error: unknown): { status: number; body: OpenAiErrorBody; retryAfterSeconds: number | undefined } {
   const shown = isForgeError(error) ? error : new ForgeError('internal', 'Internal error');
   const status = errorStatus[shown.code].http;
-  // What OpenAI's own clients look for when a model is not there.
-  const code = shown.code === 'not_found' && shown.field === 'model' ? 'model_not_found' : shown.code;
+  const code = shown.code === 'not_found' && shown.field === 'model' ? 'model_not_found' : (codes[shown.code] ?? shown.code);
   const body = { error: { message: shown.message, type: typeOf(status), param: shown.field ?? null, code }, detail: shown.message };
   return { status, body, retryAfterSeconds: shown.retryAfterSeconds };
 }

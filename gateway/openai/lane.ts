@@ -7,6 +7,8 @@ import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes
 import { sendOpenAi } from './send.ts';
 
 export interface OpenAiLane {
+  /** @returns the routes of a path, undefined where it is not this lane's @throws ForgeError not_found for a path that can't be decoded */
+  find(path: string): MatchedPath | undefined;
   /** @returns whether the request was for this lane; the answer then follows by itself */
   handle(request: IncomingMessage, response: ServerResponse, url: URL): boolean;
 }
@@ -22,12 +24,14 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?
     await route.handle({ request, response, values, query: () => url.searchParams });
   };
 
+  // What is done with an alias is not OpenAI's: the REST lane has it.
+  const find = (path: string): MatchedPath | undefined => (path.startsWith('/v1/') && !path.endsWith('/rollback') ? match(path) : undefined);
+
   return {
+    find,
     handle(request, response, url) {
-      // What is done with an alias is not OpenAI's: the REST lane has it.
-      if (!url.pathname.startsWith('/v1/') || url.pathname.endsWith('/rollback')) return false;
       try {
-        const found = match(url.pathname);
+        const found = find(url.pathname);
         if (found === undefined) return false;
         answer(request, response, url, found).catch((error: unknown) => fail(response, error, logger));
       } catch (error) {

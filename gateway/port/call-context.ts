@@ -9,11 +9,12 @@ export function requestIdFrom(header: string | undefined): string {
 
 /**
  * @param idempotencyKey value of the `Idempotency-Key` header or metadata
+ * @param caller id of the key, `anonymous` without keys
  * @throws ForgeError invalid_argument where the key is not 1 to 255 visible ASCII characters
  */
-export function createCallContext(signal: AbortSignal, requestId: string, idempotencyKey: string | undefined): CallContext {
+export function createCallContext(signal: AbortSignal, requestId: string, idempotencyKey: string | undefined, caller: string): CallContext {
   if (idempotencyKey !== undefined && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
     throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
   }
-  return { signal, requestId, idempotencyKey, caller: 'anonymous' };
+  return { signal, requestId, idempotencyKey, caller };
 }

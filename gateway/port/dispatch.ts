@@ -2,15 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../core/logger.ts';
 import { ForgeError } from '../../core/errors.ts';
+import type { Gate } from '../access/gate.ts';
 import { sendError } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
+import { speaksRpc } from '../rpc/refuse.ts';
 import { refuseUnknownRpc } from '../rpc/unknown.ts';
 import { requestIdFrom } from './call-context.ts';
+import { setCaller } from './caller.ts';
 import { allowOrigin } from './cors.ts';
 import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin } from './origin.ts';
+import { challenge, refuse, type Lane } from './refuse.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
 export type RawHandler = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean;
@@ -21,6 +25,7 @@ export interface DispatchDeps {
   rpc: RpcLane;
   rest: RestLane;
   websocket: UpgradeHandler;
+  gate: Gate | undefined;
   hosts: ReadonlySet<string>;
   logger: Logger;
 }
@@ -30,12 +35,44 @@ export function createDispatch(deps: DispatchDeps): {
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 } {
+  const laneOf = (request: IncomingMessage, path: string): Lane => {
+    if (deps.rpc.find(path) !== undefined || speaksRpc(request)) return 'rpc';
+    return deps.gate?.isOpenAi(path) === true ? 'openai' : 'rest';
+  };
+  /** @returns false where the request is refused, and answered */
+  const letIn = (request: IncomingMessage, response: ServerResponse, path: string): boolean => {
+    if (deps.gate === undefined) return true;
+    try {
+      const pass = deps.gate.enter({ verb: request.method!, path, headers: request.headers, end: () => response.destroy() });
+      setCaller(request, pass.caller);
+      response.once('close', pass.leave);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ForgeError)) throw error;
+      refuse(laneOf(request, path), request, response, error);
+      return false;
+    }
+  };
+  /** A ticket is nobody's business after this, so it is taken out of the URL. */
+  const letSocketIn = async (gate: Gate, request: IncomingMessage, socket: Duplex): Promise<void> => {
+    const url = URL.parse(`http://localhost${request.url}`);
+    const ticket = url?.searchParams.get('ticket') ?? undefined;
+    const pass = await gate.enterSocket({ verb: 'GET', path: url?.pathname ?? '', headers: request.headers, end: () => socket.destroy() }, ticket);
+    if (url !== null && ticket !== undefined) {
+      url.searchParams.delete('ticket');
+      request.url = `${url.pathname}${url.search}`;
+    }
+    setCaller(request, pass.caller);
+    socket.once('close', pass.leave);
+    if (socket.destroyed) pass.leave();
+  };
   const lanes = (request: IncomingMessage, response: ServerResponse, requestId: string): void => {
     const refused = refuseOrigin(request.headers, deps.hosts);
     if (refused !== undefined) return sendError(request, response, refused);
     const url = parseTarget(request.url);
     if (url === undefined) return sendError(request, response, new ForgeError('invalid_argument', 'The request target is not a valid path'));
     if (allowOrigin(request, response)) return;
+    if (!letIn(request, response, url.pathname)) return;
     if (deps.raw.some((handler) => handler(request, response, url))) return;
     const path = url.pathname;
     if (deps.rpc.find(path) !== undefined) return void deps.rpc.handle(request, response, path, requestId);
@@ -55,14 +92,29 @@ export function createDispatch(deps: DispatchDeps): {
       }
     },
     upgrade(request, socket, head) {
+      const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
+      request.headers['x-request-id'] = requestId;
+      const turnAway = (thrown: unknown): void => {
+        const { error, log } = shown(thrown, requestId);
+        if (log) deps.logger.error('an upgrade failed', { requestId, error: thrown });
+        const more: Record<string, string> = {};
+        if (error.code === 'unauthenticated') more['www-authenticate'] = challenge(error);
+        if (error.retryAfterSeconds !== undefined) more['retry-after'] = String(Math.ceil(error.retryAfterSeconds));
+        refuseRaw(socket, errorStatus[error.code].http, error.message, requestId, more);
+      };
       const refused = refuseOrigin(request.headers, deps.hosts);
-      if (refused !== undefined) return refuseRaw(socket, errorStatus[refused.code].http, refused.message);
-      try {
-        deps.websocket(request, socket, head);
-      } catch (error) {
-        deps.logger.error('an upgrade failed', { error });
-        socket.destroy();
-      }
+      if (refused !== undefined) return turnAway(refused);
+      const open = (): void => {
+        if (socket.destroyed) return;
+        try {
+          deps.websocket(request, socket, head);
+        } catch (error) {
+          deps.logger.error('an upgrade failed', { requestId, error });
+          socket.destroy();
+        }
+      };
+      if (deps.gate === undefined) return open();
+      letSocketIn(deps.gate, request, socket).then(open, turnAway);
     },
   };
 }

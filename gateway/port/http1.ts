@@ -82,7 +82,7 @@ export function createHttp1(deps: Http1Deps): Http1Side {
 }
 
 /** Answers where there is no response object to do it with, and ends the connection. */
-export function refuseRaw(socket: Duplex, status: number, detail: string, requestId: string = requestIdFrom(undefined)): void {
+export function refuseRaw(socket: Duplex, status: number, detail: string, requestId: string = requestIdFrom(undefined), more: Readonly<Record<string, string>> = {}): void {
   if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify({ detail });
   const header = [
@@ -91,6 +91,7 @@ export function refuseRaw(socket: Duplex, status: number, detail: string, reques
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
     'connection: close',
+    ...Object.entries(more).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${header.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }

@@ -5,6 +5,7 @@ import { ForgeError, invalid } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
 import { createCallContext } from '../port/call-context.ts';
+import { callerOf } from '../port/caller.ts';
 import { shown } from '../port/error-status.ts';
 import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
@@ -36,7 +37,7 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         if (route === undefined) return refuseVerb(request, response, match);
         const message = await readRequest(route, match.values, request, url, deps.bodyBytes);
         jobId = (message as { jobId?: string }).jobId;
-        const context = createCallContext(signal, requestId, header(request, 'idempotency-key'));
+        const context = createCallContext(signal, requestId, header(request, 'idempotency-key'), callerOf(request));
         const result = await route.implementation(message, context);
         const output = create(route.method.output, result as MessageInitShape<DescMethodUnary['output']>);
         sendJson(request, response, 200, encodeMessage(route.method.output, output));

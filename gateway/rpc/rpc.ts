@@ -8,10 +8,11 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
+import { callerOf } from '../port/caller.ts';
 import { plainGrpcMessage } from './grpc-message.ts';
 import { addHealth, type HealthProbe } from './health.ts';
 import { addReflection } from './reflection.ts';
-import { mountServices, requestIdKey } from './services.ts';
+import { callerKey, mountServices, requestIdKey } from './services.ts';
 
 export interface RpcLane {
   /** Whether a path is an RPC, and whether its request is a stream, which may take as long as it likes. */
@@ -52,7 +53,7 @@ export function createRpc(deps: RpcDeps): RpcLane {
       return kind && { streamsRequest: kind === 'client_streaming' || kind === 'bidi_streaming' };
     },
     async handle(request, response, path, requestId) {
-      const values = createContextValues().set(requestIdKey, requestId);
+      const values = createContextValues().set(requestIdKey, requestId).set(callerKey, callerOf(request));
       try {
         // A handler that has read enough must not destroy the request: the port still drops what is left of its body.
         const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;

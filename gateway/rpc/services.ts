@@ -9,6 +9,9 @@ import { toConnectError } from './errors.ts';
 /** The request's id, which the port gives and also sends back. */
 export const requestIdKey = createContextKey('', { description: 'request id' });
 
+/** Who calls, as the port has found out. */
+export const callerKey = createContextKey('', { description: 'caller' });
+
 type PlainMethod = (request: unknown, context: CallContext) => unknown;
 
 /**
@@ -54,5 +57,5 @@ function stream(plain: PlainMethod, name: string, logger: Logger, draining: Abor
 }
 
 function callContext(context: HandlerContext, signal: AbortSignal, requestId: string): CallContext {
-  return createCallContext(signal, requestId, context.requestHeader.get('idempotency-key') ?? undefined);
+  return createCallContext(signal, requestId, context.requestHeader.get('idempotency-key') ?? undefined, context.values.get(callerKey));
 }

@@ -6,6 +6,7 @@ import { WatchRetrainRequestSchema, WatchRetrainResponseSchema, type RetrainServ
 import type { Logger } from '../../core/logger.ts';
 import type { CallContext, Method } from '../method.ts';
 import { createCallContext, requestIdFrom } from '../port/call-context.ts';
+import { callerOf } from '../port/caller.ts';
 import type { UpgradeHandler } from '../port/dispatch.ts';
 import { shown } from '../port/error-status.ts';
 import { refuseRaw } from '../port/http1.ts';
@@ -23,6 +24,8 @@ export interface TrainingSocket {
 }
 
 const path = /^\/ws\/training\/([^/]+)$/;
+
+const retrySoon = { 'retry-after': '2' };
 
 /** Pipelines have ids of their own kind. */
 const isPipeline = (id: string): boolean => id.startsWith('agent_');
@@ -46,12 +49,12 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
       for await (const update of deps.watchJob(create(WatchJobRequestSchema, asked), context)) yield encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update));
     }
   }
-  const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string): Promise<void> => {
+  const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
     const send = createSender(socket, limits.bufferBytes, limits.graceMs);
     try {
-      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone.signal, requestId, undefined))) {
+      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone.signal, requestId, undefined, caller))) {
         if (gone.signal.aborted) return;
         await send(text);
       }
@@ -71,18 +74,18 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
 
   return {
     handle(request, socket, head) {
+      const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
       const url = URL.parse(`http://localhost${request.url}`);
       const jobId = url && path.exec(url.pathname)?.[1];
-      if (!jobId) return refuseRaw(socket, 404, 'No such WebSocket; there is /ws/training/{job_id}');
-      if (stopping) return refuseRaw(socket, 503, 'The service is going down');
-      if (server.clients.size >= limits.clients) return refuseRaw(socket, 503, 'Too many WebSockets are open');
-      const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
+      if (!jobId) return refuseRaw(socket, 404, 'No such WebSocket; there is /ws/training/{job_id}', requestId);
+      if (stopping) return refuseRaw(socket, 503, 'The service is going down', requestId, retrySoon);
+      if (server.clients.size >= limits.clients) return refuseRaw(socket, 429, 'Too many WebSockets are open', requestId, retrySoon);
       request.headers['x-request-id'] = requestId;
       server.handleUpgrade(request, socket, head, (client) => {
         // Breaches of the protocol close the socket by themselves; what a client sends is ignored.
         client.on('error', () => undefined);
         beat.watch(client);
-        void feed(client, jobId, url.searchParams, requestId);
+        void feed(client, jobId, url.searchParams, requestId, callerOf(request));
       });
     },
     async stop() {

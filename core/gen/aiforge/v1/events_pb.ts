@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Scope } from "./access_pb.ts";
+import { file_aiforge_v1_access } from "./access_pb.ts";
 import type { ChangeMetrics, GateCheck, GatePolicy, PlannedStep, RetrainPolicy, StepRequest, StepResult } from "./pipeline_pb.ts";
 import { file_aiforge_v1_pipeline } from "./pipeline_pb.ts";
 import type { RetrainRequest } from "./retrain_pb.ts";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLFFAoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjcKEHBpcGVsaW5lX3BsYW5uZWQYUCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZEgAEjkKEXBpcGVsaW5lX2FwcHJvdmVkGFEgASgLMhwuYWlmb3JnZS52MS5QaXBlbGluZUFwcHJvdmVkSAASMwoOc3RlcF9yZXF1ZXN0ZWQYUiABKAsyGS5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0ZWRIABIxCg1zdGVwX2FjY2VwdGVkGFMgASgLMhguYWlmb3JnZS52MS5TdGVwQWNjZXB0ZWRIABIzCg5zdGVwX2NvbXBsZXRlZBhUIAEoCzIZLmFpZm9yZ2UudjEuU3RlcENvbXBsZXRlZEgAEi0KC3N0ZXBfZmFpbGVkGFUgASgLMhYuYWlmb3JnZS52MS5TdGVwRmFpbGVkSAASLwoMc3RlcF9za2lwcGVkGFYgASgLMhcuYWlmb3JnZS52MS5TdGVwU2tpcHBlZEgAEi8KDGdhdGVfZGVjaWRlZBhXIAEoCzIXLmFpZm9yZ2UudjEuR2F0ZURlY2lkZWRIABJGChhwaXBlbGluZV9wYXVzZV9yZXF1ZXN0ZWQYWCABKAsyIi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VSZXF1ZXN0ZWRIABI1Cg9waXBlbGluZV9wYXVzZWQYWSABKAsyGi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VkSAASNwoQcGlwZWxpbmVfcmVzdW1lZBhaIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZXN1bWVkSAASSAoZcGlwZWxpbmVfY2FuY2VsX3JlcXVlc3RlZBhbIAEoCzIjLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxSZXF1ZXN0ZWRIABI7ChJwaXBlbGluZV9jYW5jZWxsZWQYXCABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ2FuY2VsbGVkSAASOwoScGlwZWxpbmVfY29tcGxldGVkGF0gASgLMh0uYWlmb3JnZS52MS5QaXBlbGluZUNvbXBsZXRlZEgAEjcKEHBpcGVsaW5lX3JlZnVzZWQYXiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUmVmdXNlZEgAEjUKD3BpcGVsaW5lX2ZhaWxlZBhfIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVGYWlsZWRIABIvCgxzdGVwX3Jlc3VtZWQYYCABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXN1bWVkSAASMQoNZmlsZV91cGxvYWRlZBhuIAEoCzIYLmFpZm9yZ2UudjEuRmlsZVVwbG9hZGVkSAASLwoMZmlsZV9kZWxldGVkGG8gASgLMhcuYWlmb3JnZS52MS5GaWxlRGVsZXRlZEgAQgYKBGtpbmQiigEKClRhc2tRdWV1ZWQSIgoEa2luZBgBIAEoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSDwoHcHJvamVjdBgCIAEoCRIiCgRzcGVjGAMgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxINCgVhZnRlchgEIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBSABKA0ifgoOQXR0ZW1wdFN0YXJ0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIMCgRzbG90GAQgASgJEg4KBmFza19pZBgFIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgGIAEoCSIxCg5SZXBvcnRBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEg4KBm51bWJlchgCIAEoBCJYCgxQaGFzZUVudGVyZWQSDwoHYXR0ZW1wdBgBIAEoDRINCgVwaGFzZRgCIAEoCRIYCgt0b3RhbF9zdGVwcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyKPAQoPQ2hlY2twb2ludFNhdmVkEg8KB2F0dGVtcHQYASABKA0SDAoEc3RlcBgCIAEoBBINCgVlcG9jaBgDIAEoARIRCgRsb3NzGAQgASgBSACIAQESDgoGZGlnZXN0GAUgASgJEg8KB3NlY29uZHMYBiABKAESEQoJdGVsZW1ldHJ5GAcgASgEQgcKBV9sb3NzIhAKDlBhdXNlUmVxdWVzdGVkIiEKD0NhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiDAoKVGFza1BhdXNlZCINCgtUYXNrUmVzdW1lZCJqCgxBdHRlbXB0RW5kZWQSDwoHYXR0ZW1wdBgBIAEoDRIrCgdvdXRjb21lGAIgASgOMhouYWlmb3JnZS52MS5BdHRlbXB0T3V0Y29tZRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIhCgtUYXNrUmV0cmllZBISCgpyZXF1ZXN0X2lkGAEgASgJIjcKDVRhc2tDb21wbGV0ZWQSJgoGcmVzdWx0GAEgASgLMhYuYWlmb3JnZS52MS5UYXNrUmVzdWx0IioKClRhc2tGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiHwoNVGFza0NhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiMgoLS2V5UmVzZXJ2ZWQSEwoLYm9keV9zaGEyNTYYASABKAwSDgoGam9iX2lkGAIgASgJIiIKEFJlc2VydmF0aW9uTW92ZWQSDgoGam9iX2lkGAEgASgJIjIKD0RlcGxveVJlcXVlc3RlZBIOCgZqb2JfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCSJeCg5WZXJzaW9uQ3JlYXRlZBIOCgZqb2JfaWQYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSDwoHYmFja2VuZBgDIAEoCRIWCg5iYWNrZW5kX2RpZ2VzdBgEIAEoCSIuCgpBbGlhc01vdmVkEg4KBmpvYl9pZBgBIAEoCRIQCghyb2xsYmFjaxgCIAEoCCIgCg5WZXJzaW9uRGVsZXRlZBIOCgZqb2JfaWQYASABKAkiDgoMQWxpYXNEZWxldGVkIlUKD0Jhc2VNb2RlbFBpbm5lZBISCgpiYXNlX21vZGVsGAEgASgJEhMKC3RyZWVfZGlnZXN0GAIgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAMgASgJIuUBChFQcm9qZWN0UmVnaXN0ZXJlZBISCgpyZXBvc2l0b3J5GAEgASgJEgsKA3VybBgCIAEoCRILCgNyZWYYAyABKAkSKQoGcG9saWN5GAQgASgLMhkuYWlmb3JnZS52MS5SZXRyYWluUG9saWN5Eg0KBXdhdGNoGAUgASgIEhMKC2F1dG9fZGVwbG95GAYgASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYByABKAgSLAoIdHJhaW5pbmcYCCABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAiAEBQgsKCV90cmFpbmluZyIQCg5Qcm9qZWN0RGVsZXRlZCIzChNQcm9qZWN0QmxvYnNSZW1vdmVkEg0KBWJsb2JzGAEgASgEEg0KBWJ5dGVzGAIgASgEIoEBCgxEZWNpc2lvbk1hZGUSDwoHcmV0cmFpbhgBIAEoCBIOCgZyZWFzb24YAiABKAkSKgoHbWV0cmljcxgDIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxIPCgd0cmlnZ2VyGAQgASgJEhMKC3BpcGVsaW5lX2lkGAUgASgJIlEKD1BpcGVsaW5lU3RhcnRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIpCgRwbGFuGAIgASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVBsYW5uZWQiRAoNUGlwZWxpbmVFbmRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIOCgZjb21taXQYAiABKAkSDgoGc3RhdHVzGAMgASgJIoIBCg5SZXRyYWluUGVuZGluZxIPCgd0cmlnZ2VyGAEgASgJEisKB3JlcXVlc3QYAiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5SZXF1ZXN0EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgDIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgEIAEoDCKhAwoPUGlwZWxpbmVQbGFubmVkEg8KB3Byb2plY3QYASABKAkSJwoGc291cmNlGAIgASgLMhcuYWlmb3JnZS52MS5FeHRyYWN0U3BlYxITCgtiYXNlX2NvbW1pdBgDIAEoCRIPCgd0cmlnZ2VyGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIqCgdtZXRyaWNzGAYgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEiYKBXN0ZXBzGAcgAygLMhcuYWlmb3JnZS52MS5QbGFubmVkU3RlcBITCgthdXRvX2RlcGxveRgIIAEoCBIYChByZXF1aXJlX2FwcHJvdmFsGAkgASgIEicKCHRyYWluaW5nGAogASgLMhUuYWlmb3JnZS52MS5UcmFpblNwZWMSGAoQcmVmZXJlbmNlX2pvYl9pZBgLIAEoCRIkCgRnYXRlGAwgASgLMhYuYWlmb3JnZS52MS5HYXRlUG9saWN5EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgNIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgOIAEoDCISChBQaXBlbGluZUFwcHJvdmVkIkYKDVN0ZXBSZXF1ZXN0ZWQSKAoHcmVxdWVzdBgBIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3QSCwoDdHJ5GAIgASgNIjoKDFN0ZXBBY2NlcHRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIPCgd0YXNrX2lkGAMgASgJIlIKDVN0ZXBDb21wbGV0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SJgoGcmVzdWx0GAMgASgLMhYuYWlmb3JnZS52MS5TdGVwUmVzdWx0IlgKClN0ZXBGYWlsZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmV0cnlhYmxlGAUgASgIIisKC1N0ZXBTa2lwcGVkEgwKBHN0ZXAYASABKAkSDgoGcmVhc29uGAIgASgJIlsKC0dhdGVEZWNpZGVkEg4KBnBhc3NlZBgBIAEoCBIlCgZjaGVja3MYAiADKAsyFS5haWZvcmdlLnYxLkdhdGVDaGVjaxIVCg1yZXBvcnRfZGlnZXN0GAMgASgJIhgKFlBpcGVsaW5lUGF1c2VSZXF1ZXN0ZWQiEAoOUGlwZWxpbmVQYXVzZWQiEQoPUGlwZWxpbmVSZXN1bWVkIhsKC1N0ZXBSZXN1bWVkEgwKBHN0ZXAYASABKAkiKQoXUGlwZWxpbmVDYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIiMKEVBpcGVsaW5lQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCSITChFQaXBlbGluZUNvbXBsZXRlZCIhCg9QaXBlbGluZVJlZnVzZWQSDgoGcmVhc29uGAEgASgJIi4KDlBpcGVsaW5lRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIl4KDEZpbGVVcGxvYWRlZBIOCgZkaWdlc3QYASABKAkSDQoFYnl0ZXMYAiABKAQSEAoIZmlsZW5hbWUYAyABKAkSDwoHcHVycG9zZRgEIAEoCRIMCgRyb3dzGAUgASgEIg0KC0ZpbGVEZWxldGVkKsEBCg5BdHRlbXB0T3V0Y29tZRIfChtBVFRFTVBUX09VVENPTUVfVU5TUEVDSUZJRUQQABIdChlBVFRFTVBUX09VVENPTUVfQ09NUExFVEVEEAESGgoWQVRURU1QVF9PVVRDT01FX0ZBSUxFRBACEhgKFEFUVEVNUFRfT1VUQ09NRV9MT1NUEAMSGwoXQVRURU1QVF9PVVRDT01FX1NUT1BQRUQQBBIcChhBVFRFTVBUX09VVENPTUVfUkVUVVJORUQQBWIGcHJvdG8z", [file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLhFQoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjcKEHBpcGVsaW5lX3BsYW5uZWQYUCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZEgAEjkKEXBpcGVsaW5lX2FwcHJvdmVkGFEgASgLMhwuYWlmb3JnZS52MS5QaXBlbGluZUFwcHJvdmVkSAASMwoOc3RlcF9yZXF1ZXN0ZWQYUiABKAsyGS5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0ZWRIABIxCg1zdGVwX2FjY2VwdGVkGFMgASgLMhguYWlmb3JnZS52MS5TdGVwQWNjZXB0ZWRIABIzCg5zdGVwX2NvbXBsZXRlZBhUIAEoCzIZLmFpZm9yZ2UudjEuU3RlcENvbXBsZXRlZEgAEi0KC3N0ZXBfZmFpbGVkGFUgASgLMhYuYWlmb3JnZS52MS5TdGVwRmFpbGVkSAASLwoMc3RlcF9za2lwcGVkGFYgASgLMhcuYWlmb3JnZS52MS5TdGVwU2tpcHBlZEgAEi8KDGdhdGVfZGVjaWRlZBhXIAEoCzIXLmFpZm9yZ2UudjEuR2F0ZURlY2lkZWRIABJGChhwaXBlbGluZV9wYXVzZV9yZXF1ZXN0ZWQYWCABKAsyIi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VSZXF1ZXN0ZWRIABI1Cg9waXBlbGluZV9wYXVzZWQYWSABKAsyGi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VkSAASNwoQcGlwZWxpbmVfcmVzdW1lZBhaIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZXN1bWVkSAASSAoZcGlwZWxpbmVfY2FuY2VsX3JlcXVlc3RlZBhbIAEoCzIjLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxSZXF1ZXN0ZWRIABI7ChJwaXBlbGluZV9jYW5jZWxsZWQYXCABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ2FuY2VsbGVkSAASOwoScGlwZWxpbmVfY29tcGxldGVkGF0gASgLMh0uYWlmb3JnZS52MS5QaXBlbGluZUNvbXBsZXRlZEgAEjcKEHBpcGVsaW5lX3JlZnVzZWQYXiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUmVmdXNlZEgAEjUKD3BpcGVsaW5lX2ZhaWxlZBhfIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVGYWlsZWRIABIvCgxzdGVwX3Jlc3VtZWQYYCABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXN1bWVkSAASMQoNZmlsZV91cGxvYWRlZBhuIAEoCzIYLmFpZm9yZ2UudjEuRmlsZVVwbG9hZGVkSAASLwoMZmlsZV9kZWxldGVkGG8gASgLMhcuYWlmb3JnZS52MS5GaWxlRGVsZXRlZEgAEjQKD2FwaV9rZXlfY3JlYXRlZBh4IAEoCzIZLmFpZm9yZ2UudjEuQXBpS2V5Q3JlYXRlZEgAEjQKD2FwaV9rZXlfcmV2b2tlZBh5IAEoCzIZLmFpZm9yZ2UudjEuQXBpS2V5UmV2b2tlZEgAEi4KDGFwaV9rZXlfdXNlZBh6IAEoCzIWLmFpZm9yZ2UudjEuQXBpS2V5VXNlZEgAQgYKBGtpbmQihAEKDUFwaUtleUNyZWF0ZWQSDAoEbmFtZRgBIAEoCRIhCgZzY29wZXMYAiADKA4yES5haWZvcmdlLnYxLlNjb3BlEhIKCmtleV9zaGEyNTYYAyABKAwSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiDwoNQXBpS2V5UmV2b2tlZCIMCgpBcGlLZXlVc2VkIooBCgpUYXNrUXVldWVkEiIKBGtpbmQYASABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEg8KB3Byb2plY3QYAiABKAkSIgoEc3BlYxgDIAEoCzIULmFpZm9yZ2UudjEuVGFza1NwZWMSDQoFYWZ0ZXIYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgNIn4KDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkiMQoOUmVwb3J0QWNjZXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIOCgZudW1iZXIYAiABKAQiWAoMUGhhc2VFbnRlcmVkEg8KB2F0dGVtcHQYASABKA0SDQoFcGhhc2UYAiABKAkSGAoLdG90YWxfc3RlcHMYAyABKARIAIgBAUIOCgxfdG90YWxfc3RlcHMijwEKD0NoZWNrcG9pbnRTYXZlZBIPCgdhdHRlbXB0GAEgASgNEgwKBHN0ZXAYAiABKAQSDQoFZXBvY2gYAyABKAESEQoEbG9zcxgEIAEoAUgAiAEBEg4KBmRpZ2VzdBgFIAEoCRIPCgdzZWNvbmRzGAYgASgBEhEKCXRlbGVtZXRyeRgHIAEoBEIHCgVfbG9zcyIQCg5QYXVzZVJlcXVlc3RlZCIhCg9DYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIgwKClRhc2tQYXVzZWQiDQoLVGFza1Jlc3VtZWQiagoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkiIQoLVGFza1JldHJpZWQSEgoKcmVxdWVzdF9pZBgBIAEoCSI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiLgoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkSEAoIcm9sbGJhY2sYAiABKAgiIAoOVmVyc2lvbkRlbGV0ZWQSDgoGam9iX2lkGAEgASgJIg4KDEFsaWFzRGVsZXRlZCJVCg9CYXNlTW9kZWxQaW5uZWQSEgoKYmFzZV9tb2RlbBgBIAEoCRITCgt0cmVlX2RpZ2VzdBgCIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgDIAEoCSLlAQoRUHJvamVjdFJlZ2lzdGVyZWQSEgoKcmVwb3NpdG9yeRgBIAEoCRILCgN1cmwYAiABKAkSCwoDcmVmGAMgASgJEikKBnBvbGljeRgEIAEoCzIZLmFpZm9yZ2UudjEuUmV0cmFpblBvbGljeRINCgV3YXRjaBgFIAEoCBITCgthdXRvX2RlcGxveRgGIAEoCBIYChByZXF1aXJlX2FwcHJvdmFsGAcgASgIEiwKCHRyYWluaW5nGAggASgLMhUuYWlmb3JnZS52MS5UcmFpblNwZWNIAIgBAUILCglfdHJhaW5pbmciEAoOUHJvamVjdERlbGV0ZWQiMwoTUHJvamVjdEJsb2JzUmVtb3ZlZBINCgVibG9icxgBIAEoBBINCgVieXRlcxgCIAEoBCKBAQoMRGVjaXNpb25NYWRlEg8KB3JldHJhaW4YASABKAgSDgoGcmVhc29uGAIgASgJEioKB21ldHJpY3MYAyABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSDwoHdHJpZ2dlchgEIAEoCRITCgtwaXBlbGluZV9pZBgFIAEoCSJRCg9QaXBlbGluZVN0YXJ0ZWQSEwoLcGlwZWxpbmVfaWQYASABKAkSKQoEcGxhbhgCIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkIkQKDVBpcGVsaW5lRW5kZWQSEwoLcGlwZWxpbmVfaWQYASABKAkSDgoGY29tbWl0GAIgASgJEg4KBnN0YXR1cxgDIAEoCSKCAQoOUmV0cmFpblBlbmRpbmcSDwoHdHJpZ2dlchgBIAEoCRIrCgdyZXF1ZXN0GAIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUmVxdWVzdBIaChJpZGVtcG90ZW5jeV9zaGEyNTYYAyABKAwSFgoOcmVxdWVzdF9zaGEyNTYYBCABKAwioQMKD1BpcGVsaW5lUGxhbm5lZBIPCgdwcm9qZWN0GAEgASgJEicKBnNvdXJjZRgCIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWMSEwoLYmFzZV9jb21taXQYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSKgoHbWV0cmljcxgGIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxImCgVzdGVwcxgHIAMoCzIXLmFpZm9yZ2UudjEuUGxhbm5lZFN0ZXASEwoLYXV0b19kZXBsb3kYCCABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgJIAEoCBInCgh0cmFpbmluZxgKIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjEhgKEHJlZmVyZW5jZV9qb2JfaWQYCyABKAkSJAoEZ2F0ZRgMIAEoCzIWLmFpZm9yZ2UudjEuR2F0ZVBvbGljeRIaChJpZGVtcG90ZW5jeV9zaGEyNTYYDSABKAwSFgoOcmVxdWVzdF9zaGEyNTYYDiABKAwiEgoQUGlwZWxpbmVBcHByb3ZlZCJGCg1TdGVwUmVxdWVzdGVkEigKB3JlcXVlc3QYASABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0EgsKA3RyeRgCIAEoDSI6CgxTdGVwQWNjZXB0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDwoHdGFza19pZBgDIAEoCSJSCg1TdGVwQ29tcGxldGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEiYKBnJlc3VsdBgDIAEoCzIWLmFpZm9yZ2UudjEuU3RlcFJlc3VsdCJYCgpTdGVwRmFpbGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJldHJ5YWJsZRgFIAEoCCIrCgtTdGVwU2tpcHBlZBIMCgRzdGVwGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJbCgtHYXRlRGVjaWRlZBIOCgZwYXNzZWQYASABKAgSJQoGY2hlY2tzGAIgAygLMhUuYWlmb3JnZS52MS5HYXRlQ2hlY2sSFQoNcmVwb3J0X2RpZ2VzdBgDIAEoCSIYChZQaXBlbGluZVBhdXNlUmVxdWVzdGVkIhAKDlBpcGVsaW5lUGF1c2VkIhEKD1BpcGVsaW5lUmVzdW1lZCIbCgtTdGVwUmVzdW1lZBIMCgRzdGVwGAEgASgJIikKF1BpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIjChFQaXBlbGluZUNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiEwoRUGlwZWxpbmVDb21wbGV0ZWQiIQoPUGlwZWxpbmVSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCSIuCg5QaXBlbGluZUZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJeCgxGaWxlVXBsb2FkZWQSDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgEEhAKCGZpbGVuYW1lGAMgASgJEg8KB3B1cnBvc2UYBCABKAkSDAoEcm93cxgFIAEoBCINCgtGaWxlRGVsZXRlZCrBAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZQVRURU1QVF9PVVRDT01FX0NPTVBMRVRFRBABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAhIYChRBVFRFTVBUX09VVENPTUVfTE9TVBADEhsKF0FUVEVNUFRfT1VUQ09NRV9TVE9QUEVEEAQSHAoYQVRURU1QVF9PVVRDT01FX1JFVFVSTkVEEAViBnByb3RvMw", [file_aiforge_v1_access, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -380,6 +382,24 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: FileDeleted;
     case: "fileDeleted";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ApiKeyCreated api_key_created = 120;
+     */
+    value: ApiKeyCreated;
+    case: "apiKeyCreated";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ApiKeyRevoked api_key_revoked = 121;
+     */
+    value: ApiKeyRevoked;
+    case: "apiKeyRevoked";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.ApiKeyUsed api_key_used = 122;
+     */
+    value: ApiKeyUsed;
+    case: "apiKeyUsed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -389,6 +409,68 @@ export type Event = Message<"aiforge.v1.Event"> & {
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 1);
+
+/**
+ * @generated from message aiforge.v1.ApiKeyCreated
+ */
+export type ApiKeyCreated = Message<"aiforge.v1.ApiKeyCreated"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: repeated aiforge.v1.Scope scopes = 2;
+   */
+  scopes: Scope[];
+
+  /**
+   * Of the whole key, which is stored nowhere.
+   *
+   * @generated from field: bytes key_sha256 = 3;
+   */
+  keySha256: Uint8Array;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.ApiKeyCreated.
+ * Use `create(ApiKeyCreatedSchema)` to create a new message.
+ */
+export const ApiKeyCreatedSchema: GenMessage<ApiKeyCreated> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 2);
+
+/**
+ * @generated from message aiforge.v1.ApiKeyRevoked
+ */
+export type ApiKeyRevoked = Message<"aiforge.v1.ApiKeyRevoked"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.ApiKeyRevoked.
+ * Use `create(ApiKeyRevokedSchema)` to create a new message.
+ */
+export const ApiKeyRevokedSchema: GenMessage<ApiKeyRevoked> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 3);
+
+/**
+ * At most one an hour for each key, however often it is used.
+ *
+ * @generated from message aiforge.v1.ApiKeyUsed
+ */
+export type ApiKeyUsed = Message<"aiforge.v1.ApiKeyUsed"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.ApiKeyUsed.
+ * Use `create(ApiKeyUsedSchema)` to create a new message.
+ */
+export const ApiKeyUsedSchema: GenMessage<ApiKeyUsed> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 4);
 
 /**
  * @generated from message aiforge.v1.TaskQueued
@@ -429,7 +511,7 @@ export type TaskQueued = Message<"aiforge.v1.TaskQueued"> & {
  * Use `create(TaskQueuedSchema)` to create a new message.
  */
 export const TaskQueuedSchema: GenMessage<TaskQueued> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 2);
+  messageDesc(file_aiforge_v1_events, 5);
 
 /**
  * @generated from message aiforge.v1.AttemptStarted
@@ -471,7 +553,7 @@ export type AttemptStarted = Message<"aiforge.v1.AttemptStarted"> & {
  * Use `create(AttemptStartedSchema)` to create a new message.
  */
 export const AttemptStartedSchema: GenMessage<AttemptStarted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 3);
+  messageDesc(file_aiforge_v1_events, 6);
 
 /**
  * Moves the attempt's report number on; stands in every envelope that a report produced.
@@ -495,7 +577,7 @@ export type ReportAccepted = Message<"aiforge.v1.ReportAccepted"> & {
  * Use `create(ReportAcceptedSchema)` to create a new message.
  */
 export const ReportAcceptedSchema: GenMessage<ReportAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 4);
+  messageDesc(file_aiforge_v1_events, 7);
 
 /**
  * @generated from message aiforge.v1.PhaseEntered
@@ -524,7 +606,7 @@ export type PhaseEntered = Message<"aiforge.v1.PhaseEntered"> & {
  * Use `create(PhaseEnteredSchema)` to create a new message.
  */
 export const PhaseEnteredSchema: GenMessage<PhaseEntered> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 5);
+  messageDesc(file_aiforge_v1_events, 8);
 
 /**
  * @generated from message aiforge.v1.CheckpointSaved
@@ -573,7 +655,7 @@ export type CheckpointSaved = Message<"aiforge.v1.CheckpointSaved"> & {
  * Use `create(CheckpointSavedSchema)` to create a new message.
  */
 export const CheckpointSavedSchema: GenMessage<CheckpointSaved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 6);
+  messageDesc(file_aiforge_v1_events, 9);
 
 /**
  * @generated from message aiforge.v1.PauseRequested
@@ -586,7 +668,7 @@ export type PauseRequested = Message<"aiforge.v1.PauseRequested"> & {
  * Use `create(PauseRequestedSchema)` to create a new message.
  */
 export const PauseRequestedSchema: GenMessage<PauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 7);
+  messageDesc(file_aiforge_v1_events, 10);
 
 /**
  * @generated from message aiforge.v1.CancelRequested
@@ -603,7 +685,7 @@ export type CancelRequested = Message<"aiforge.v1.CancelRequested"> & {
  * Use `create(CancelRequestedSchema)` to create a new message.
  */
 export const CancelRequestedSchema: GenMessage<CancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 8);
+  messageDesc(file_aiforge_v1_events, 11);
 
 /**
  * @generated from message aiforge.v1.TaskPaused
@@ -616,7 +698,7 @@ export type TaskPaused = Message<"aiforge.v1.TaskPaused"> & {
  * Use `create(TaskPausedSchema)` to create a new message.
  */
 export const TaskPausedSchema: GenMessage<TaskPaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 9);
+  messageDesc(file_aiforge_v1_events, 12);
 
 /**
  * @generated from message aiforge.v1.TaskResumed
@@ -629,7 +711,7 @@ export type TaskResumed = Message<"aiforge.v1.TaskResumed"> & {
  * Use `create(TaskResumedSchema)` to create a new message.
  */
 export const TaskResumedSchema: GenMessage<TaskResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 10);
+  messageDesc(file_aiforge_v1_events, 13);
 
 /**
  * @generated from message aiforge.v1.AttemptEnded
@@ -663,7 +745,7 @@ export type AttemptEnded = Message<"aiforge.v1.AttemptEnded"> & {
  * Use `create(AttemptEndedSchema)` to create a new message.
  */
 export const AttemptEndedSchema: GenMessage<AttemptEnded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 11);
+  messageDesc(file_aiforge_v1_events, 14);
 
 /**
  * A failed follow-up is tried again by request, with fresh attempts.
@@ -684,7 +766,7 @@ export type TaskRetried = Message<"aiforge.v1.TaskRetried"> & {
  * Use `create(TaskRetriedSchema)` to create a new message.
  */
 export const TaskRetriedSchema: GenMessage<TaskRetried> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 12);
+  messageDesc(file_aiforge_v1_events, 15);
 
 /**
  * @generated from message aiforge.v1.TaskCompleted
@@ -701,7 +783,7 @@ export type TaskCompleted = Message<"aiforge.v1.TaskCompleted"> & {
  * Use `create(TaskCompletedSchema)` to create a new message.
  */
 export const TaskCompletedSchema: GenMessage<TaskCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 13);
+  messageDesc(file_aiforge_v1_events, 16);
 
 /**
  * @generated from message aiforge.v1.TaskFailed
@@ -723,7 +805,7 @@ export type TaskFailed = Message<"aiforge.v1.TaskFailed"> & {
  * Use `create(TaskFailedSchema)` to create a new message.
  */
 export const TaskFailedSchema: GenMessage<TaskFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 14);
+  messageDesc(file_aiforge_v1_events, 17);
 
 /**
  * @generated from message aiforge.v1.TaskCancelled
@@ -740,7 +822,7 @@ export type TaskCancelled = Message<"aiforge.v1.TaskCancelled"> & {
  * Use `create(TaskCancelledSchema)` to create a new message.
  */
 export const TaskCancelledSchema: GenMessage<TaskCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 15);
+  messageDesc(file_aiforge_v1_events, 18);
 
 /**
  * @generated from message aiforge.v1.KeyReserved
@@ -762,7 +844,7 @@ export type KeyReserved = Message<"aiforge.v1.KeyReserved"> & {
  * Use `create(KeyReservedSchema)` to create a new message.
  */
 export const KeyReservedSchema: GenMessage<KeyReserved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 16);
+  messageDesc(file_aiforge_v1_events, 19);
 
 /**
  * @generated from message aiforge.v1.ReservationMoved
@@ -779,7 +861,7 @@ export type ReservationMoved = Message<"aiforge.v1.ReservationMoved"> & {
  * Use `create(ReservationMovedSchema)` to create a new message.
  */
 export const ReservationMovedSchema: GenMessage<ReservationMoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 17);
+  messageDesc(file_aiforge_v1_events, 20);
 
 /**
  * @generated from message aiforge.v1.DeployRequested
@@ -801,7 +883,7 @@ export type DeployRequested = Message<"aiforge.v1.DeployRequested"> & {
  * Use `create(DeployRequestedSchema)` to create a new message.
  */
 export const DeployRequestedSchema: GenMessage<DeployRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 18);
+  messageDesc(file_aiforge_v1_events, 21);
 
 /**
  * @generated from message aiforge.v1.VersionCreated
@@ -833,7 +915,7 @@ export type VersionCreated = Message<"aiforge.v1.VersionCreated"> & {
  * Use `create(VersionCreatedSchema)` to create a new message.
  */
 export const VersionCreatedSchema: GenMessage<VersionCreated> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 19);
+  messageDesc(file_aiforge_v1_events, 22);
 
 /**
  * @generated from message aiforge.v1.AliasMoved
@@ -857,7 +939,7 @@ export type AliasMoved = Message<"aiforge.v1.AliasMoved"> & {
  * Use `create(AliasMovedSchema)` to create a new message.
  */
 export const AliasMovedSchema: GenMessage<AliasMoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 20);
+  messageDesc(file_aiforge_v1_events, 23);
 
 /**
  * The version is served no more, and is no place to go back to.
@@ -876,7 +958,7 @@ export type VersionDeleted = Message<"aiforge.v1.VersionDeleted"> & {
  * Use `create(VersionDeletedSchema)` to create a new message.
  */
 export const VersionDeletedSchema: GenMessage<VersionDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 21);
+  messageDesc(file_aiforge_v1_events, 24);
 
 /**
  * Nothing is served under `<project>:latest` until the next deployment; its versions stay.
@@ -891,7 +973,7 @@ export type AliasDeleted = Message<"aiforge.v1.AliasDeleted"> & {
  * Use `create(AliasDeletedSchema)` to create a new message.
  */
 export const AliasDeletedSchema: GenMessage<AliasDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 22);
+  messageDesc(file_aiforge_v1_events, 25);
 
 /**
  * @generated from message aiforge.v1.BaseModelPinned
@@ -920,7 +1002,7 @@ export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
  * Use `create(BaseModelPinnedSchema)` to create a new message.
  */
 export const BaseModelPinnedSchema: GenMessage<BaseModelPinned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 23);
+  messageDesc(file_aiforge_v1_events, 26);
 
 /**
  * A repository that is watched, under the name that its models have.
@@ -980,7 +1062,7 @@ export type ProjectRegistered = Message<"aiforge.v1.ProjectRegistered"> & {
  * Use `create(ProjectRegisteredSchema)` to create a new message.
  */
 export const ProjectRegisteredSchema: GenMessage<ProjectRegistered> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 24);
+  messageDesc(file_aiforge_v1_events, 27);
 
 /**
  * @generated from message aiforge.v1.ProjectDeleted
@@ -993,7 +1075,7 @@ export type ProjectDeleted = Message<"aiforge.v1.ProjectDeleted"> & {
  * Use `create(ProjectDeletedSchema)` to create a new message.
  */
 export const ProjectDeletedSchema: GenMessage<ProjectDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 25);
+  messageDesc(file_aiforge_v1_events, 28);
 
 /**
  * @generated from message aiforge.v1.ProjectBlobsRemoved
@@ -1015,7 +1097,7 @@ export type ProjectBlobsRemoved = Message<"aiforge.v1.ProjectBlobsRemoved"> & {
  * Use `create(ProjectBlobsRemovedSchema)` to create a new message.
  */
 export const ProjectBlobsRemovedSchema: GenMessage<ProjectBlobsRemoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 26);
+  messageDesc(file_aiforge_v1_events, 29);
 
 /**
  * Whether a project is to be retrained, and by what figures. A "no" is recorded only when its figures changed.
@@ -1056,7 +1138,7 @@ export type DecisionMade = Message<"aiforge.v1.DecisionMade"> & {
  * Use `create(DecisionMadeSchema)` to create a new message.
  */
 export const DecisionMadeSchema: GenMessage<DecisionMade> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 27);
+  messageDesc(file_aiforge_v1_events, 30);
 
 /**
  * The project is this pipeline's until it has ended: there are never two.
@@ -1080,7 +1162,7 @@ export type PipelineStarted = Message<"aiforge.v1.PipelineStarted"> & {
  * Use `create(PipelineStartedSchema)` to create a new message.
  */
 export const PipelineStartedSchema: GenMessage<PipelineStarted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 28);
+  messageDesc(file_aiforge_v1_events, 31);
 
 /**
  * @generated from message aiforge.v1.PipelineEnded
@@ -1109,7 +1191,7 @@ export type PipelineEnded = Message<"aiforge.v1.PipelineEnded"> & {
  * Use `create(PipelineEndedSchema)` to create a new message.
  */
 export const PipelineEndedSchema: GenMessage<PipelineEnded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 29);
+  messageDesc(file_aiforge_v1_events, 32);
 
 /**
  * Asked for while a pipeline runs: decided anew when that has ended.
@@ -1145,7 +1227,7 @@ export type RetrainPending = Message<"aiforge.v1.RetrainPending"> & {
  * Use `create(RetrainPendingSchema)` to create a new message.
  */
 export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 30);
+  messageDesc(file_aiforge_v1_events, 33);
 
 /**
  * @generated from message aiforge.v1.PipelinePlanned
@@ -1233,7 +1315,7 @@ export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
  * Use `create(PipelinePlannedSchema)` to create a new message.
  */
 export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 31);
+  messageDesc(file_aiforge_v1_events, 34);
 
 /**
  * @generated from message aiforge.v1.PipelineApproved
@@ -1246,7 +1328,7 @@ export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
  * Use `create(PipelineApprovedSchema)` to create a new message.
  */
 export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 32);
+  messageDesc(file_aiforge_v1_events, 35);
 
 /**
  * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
@@ -1270,7 +1352,7 @@ export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
  * Use `create(StepRequestedSchema)` to create a new message.
  */
 export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 33);
+  messageDesc(file_aiforge_v1_events, 36);
 
 /**
  * @generated from message aiforge.v1.StepAccepted
@@ -1297,7 +1379,7 @@ export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
  * Use `create(StepAcceptedSchema)` to create a new message.
  */
 export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 34);
+  messageDesc(file_aiforge_v1_events, 37);
 
 /**
  * @generated from message aiforge.v1.StepCompleted
@@ -1324,7 +1406,7 @@ export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 35);
+  messageDesc(file_aiforge_v1_events, 38);
 
 /**
  * @generated from message aiforge.v1.StepFailed
@@ -1361,7 +1443,7 @@ export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 36);
+  messageDesc(file_aiforge_v1_events, 39);
 
 /**
  * @generated from message aiforge.v1.StepSkipped
@@ -1383,7 +1465,7 @@ export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 37);
+  messageDesc(file_aiforge_v1_events, 40);
 
 /**
  * @generated from message aiforge.v1.GateDecided
@@ -1412,7 +1494,7 @@ export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 38);
+  messageDesc(file_aiforge_v1_events, 41);
 
 /**
  * @generated from message aiforge.v1.PipelinePauseRequested
@@ -1425,7 +1507,7 @@ export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"
  * Use `create(PipelinePauseRequestedSchema)` to create a new message.
  */
 export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 39);
+  messageDesc(file_aiforge_v1_events, 42);
 
 /**
  * @generated from message aiforge.v1.PipelinePaused
@@ -1438,7 +1520,7 @@ export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
  * Use `create(PipelinePausedSchema)` to create a new message.
  */
 export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 40);
+  messageDesc(file_aiforge_v1_events, 43);
 
 /**
  * @generated from message aiforge.v1.PipelineResumed
@@ -1451,7 +1533,7 @@ export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
  * Use `create(PipelineResumedSchema)` to create a new message.
  */
 export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 41);
+  messageDesc(file_aiforge_v1_events, 44);
 
 /**
  * The step that was paused goes on.
@@ -1470,7 +1552,7 @@ export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
  * Use `create(StepResumedSchema)` to create a new message.
  */
 export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 42);
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelRequested
@@ -1487,7 +1569,7 @@ export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequeste
  * Use `create(PipelineCancelRequestedSchema)` to create a new message.
  */
 export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 43);
+  messageDesc(file_aiforge_v1_events, 46);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelled
@@ -1504,7 +1586,7 @@ export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
  * Use `create(PipelineCancelledSchema)` to create a new message.
  */
 export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 44);
+  messageDesc(file_aiforge_v1_events, 47);
 
 /**
  * @generated from message aiforge.v1.PipelineCompleted
@@ -1517,7 +1599,7 @@ export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
  * Use `create(PipelineCompletedSchema)` to create a new message.
  */
 export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 45);
+  messageDesc(file_aiforge_v1_events, 48);
 
 /**
  * @generated from message aiforge.v1.PipelineRefused
@@ -1534,7 +1616,7 @@ export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
  * Use `create(PipelineRefusedSchema)` to create a new message.
  */
 export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 46);
+  messageDesc(file_aiforge_v1_events, 49);
 
 /**
  * @generated from message aiforge.v1.PipelineFailed
@@ -1556,7 +1638,7 @@ export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
  * Use `create(PipelineFailedSchema)` to create a new message.
  */
 export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 47);
+  messageDesc(file_aiforge_v1_events, 50);
 
 /**
  * A file that a client stored; its contents are a blob.
@@ -1597,7 +1679,7 @@ export type FileUploaded = Message<"aiforge.v1.FileUploaded"> & {
  * Use `create(FileUploadedSchema)` to create a new message.
  */
 export const FileUploadedSchema: GenMessage<FileUploaded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 48);
+  messageDesc(file_aiforge_v1_events, 51);
 
 /**
  * @generated from message aiforge.v1.FileDeleted
@@ -1610,7 +1692,7 @@ export type FileDeleted = Message<"aiforge.v1.FileDeleted"> & {
  * Use `create(FileDeletedSchema)` to create a new message.
  */
 export const FileDeletedSchema: GenMessage<FileDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 49);
+  messageDesc(file_aiforge_v1_events, 52);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome

@@ -1,0 +1,146 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { apiKeyAggregate, useIntervalMs } from '../../core/access/api-key.ts';
+import { keyIdOf, matchesHash } from '../../core/access/secret.ts';
+import { ForgeError } from '../../core/errors.ts';
+import { Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import { credentialOf } from './credential.ts';
+import type { Need } from './needs.ts';
+import type { RouteTable } from './route-table.ts';
+import { createTally, type AccessLimits, type Tally } from './tally.ts';
+import type { Tickets } from './tickets.ts';
+
+/** A request as far as it decides who may come in. */
+export interface Visitor {
+  verb: string;
+  /** Without its query. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  /** Ends it: its key was revoked. */
+  end(): void;
+}
+
+/** Whoever came in, until `leave`. */
+export interface Pass {
+  /** Key id, or `anonymous`. */
+  caller: string;
+  leave(): void;
+}
+
+/** The one check that every request passes before any lane sees it. */
+export interface Gate {
+  /** @throws ForgeError unauthenticated, permission_denied, rate_limited */
+  enter(visitor: Visitor): Pass;
+  /** A WebSocket, which may bring a ticket instead of a key. @throws ForgeError as `enter`, and unavailable */
+  enterSocket(visitor: Visitor, ticket: string | undefined): Promise<Pass>;
+  /** Whether errors at that path are in OpenAI's form. */
+  isOpenAi(path: string): boolean;
+}
+
+/** Whom nothing is known of: all callers while keys are off. */
+export const anonymous = 'anonymous';
+
+const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'any'>, Scope>> = { inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
+/** No key has this hash, so that an unknown one is compared like any other. */
+const nobody = new Uint8Array(32);
+
+export interface GateDeps {
+  /** Whether keys are asked for. */
+  keys: boolean;
+  ledger: Ledger;
+  tickets: Tickets;
+  routes: RouteTable;
+  limits: AccessLimits;
+  logger: Logger;
+  now?: () => number;
+}
+
+export function createGate(deps: GateDeps): Gate {
+  const { keys, ledger, tickets, routes, logger, now = Date.now } = deps;
+  const tally: Tally = createTally(deps.limits);
+  const open = new Map<string, Set<Visitor>>();
+  const noting = new Set<string>();
+
+  const noteUse = (keyId: string, lastUsedAt: number): void => {
+    if (noting.has(keyId) || now() - lastUsedAt < useIntervalMs) return;
+    noting.add(keyId);
+    const at = now();
+    ledger.execute(apiKeyAggregate, keyId, { type: 'note-use', at }, { commandId: crypto.randomUUID(), actor: 'gateway', time: at }).then(
+      () => noting.delete(keyId),
+      (error: unknown) => {
+        logger.warn('the use of a key was not noted', { keyId, error: (error as Error).message });
+        setTimeout(() => noting.delete(keyId), 60_000).unref();
+      },
+    );
+  };
+
+  /** @throws ForgeError where a key may not be used, or not for this */
+  const holds = (keyId: string, need: Need): void => {
+    const { state } = ledger.head(apiKeyAggregate, keyId);
+    if (state.status !== 'active') throw unauthenticated('this API key was revoked', true);
+    if (now() >= state.expiresAt) throw unauthenticated('this API key has expired', true);
+    if (need !== 'any' && need !== 'open' && !state.scopes.includes(scopeOf[need]) && !state.scopes.includes(Scope.ADMIN)) {
+      throw new ForgeError('permission_denied', `this API key lacks the scope ${need}, which this takes`);
+    }
+    noteUse(keyId, state.lastUsedAt);
+  };
+
+  /** @returns the id of the key that was proven */
+  const authenticate = (headers: IncomingHttpHeaders): string | undefined => {
+    const key = credentialOf(headers);
+    if (key === undefined) return undefined;
+    const keyId = keyIdOf(key) ?? '';
+    const { state } = ledger.head(apiKeyAggregate, keyId);
+    if (!matchesHash(key, state.status === 'none' ? nobody : state.sha256)) throw unauthenticated('there is no such API key', true);
+    return keyId;
+  };
+
+  const admit = (visitor: Visitor, caller: string, count: () => void): Pass => {
+    if (caller === anonymous) return { caller, leave: count };
+    let visitors = open.get(caller);
+    if (visitors === undefined) open.set(caller, (visitors = new Set()));
+    visitors.add(visitor);
+    return {
+      caller,
+      leave() {
+        count();
+        visitors.delete(visitor);
+        if (visitors.size === 0 && open.get(caller) === visitors) open.delete(caller);
+      },
+    };
+  };
+
+  ledger.onApplied(({ stored, head }) => {
+    if (stored.aggregate !== apiKeyAggregate.name || (head.state as { status: string }).status !== 'revoked') return;
+    for (const visitor of [...(open.get(stored.id) ?? [])]) visitor.end();
+  });
+
+  return {
+    enter(visitor) {
+      const need = routes.need(visitor.verb, visitor.path);
+      if (need === 'open') return { caller: anonymous, leave() {} };
+      let caller = anonymous;
+      if (keys) {
+        const keyId = authenticate(visitor.headers);
+        if (keyId === undefined) throw unauthenticated('an API key is required, as "Authorization: Bearer forge_..." or "x-api-key"', false);
+        holds(keyId, need);
+        caller = keyId;
+      }
+      return admit(visitor, caller, tally.enter(caller === anonymous ? undefined : caller, need === 'inference' && visitor.verb === 'POST'));
+    },
+    async enterSocket(visitor, ticket) {
+      if (!keys) return { caller: anonymous, leave() {} };
+      const keyId = authenticate(visitor.headers) ?? (ticket === undefined ? undefined : await tickets.redeem(ticket));
+      if (keyId === undefined) throw unauthenticated('an API key is required, as "Authorization: Bearer forge_...", or a ticket of POST /v1/tickets, as "?ticket="', false);
+      holds(keyId, routes.need(visitor.verb, visitor.path));
+      return admit(visitor, keyId, () => undefined);
+    },
+    isOpenAi: routes.isOpenAi,
+  };
+}
+
+/** @param given whether a key was there, which a client takes as "do not send this one again" (RFC 6750, section 3) */
+function unauthenticated(text: string, given: boolean): ForgeError {
+  return new ForgeError('unauthenticated', text, given ? { field: 'Authorization' } : {});
+}
