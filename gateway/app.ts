@@ -35,6 +35,8 @@ import { createModelDirectory } from './models.ts';
 import { createChatRoutes } from './openai/chat-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { createModelRoutes } from './openai/model-routes.ts';
+import { createOpenApiDocument } from './openapi/document.ts';
+import { createOpenApiHandler } from './openapi/handler.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
 import { createJobFolders } from './projects/job-folders.ts';
@@ -42,6 +44,7 @@ import { createProjectService } from './projects/service.ts';
 import { createRetrainService } from './retrain/service.ts';
 import { createFollowUps } from './scheduler/followups.ts';
 import { createUpstreamDirectory } from './upstream-models.ts';
+import { readVersion } from './version.ts';
 import { createWebhook } from './webhook/handler.ts';
 import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
@@ -103,18 +106,21 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
+      const openAi = [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)];
+      const lane = createOpenAiLane({ routes: openAi, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
+      const routes = [
+        route(HealthService, health),
+        route(JobService, jobs),
+        route(InferenceService, createInferenceService({ backend: () => backend, models })),
+        route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
+        route(ProjectService, createProjectService({ ledger, backend, forward })),
+        route(RetrainService, retrain),
+      ];
+      const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
       const port = createPort({
-        routes: [
-          route(HealthService, health),
-          route(JobService, jobs),
-          route(InferenceService, createInferenceService({ backend: () => backend, models })),
-          route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
-          route(ProjectService, createProjectService({ ledger, backend, forward })),
-          route(RetrainService, retrain),
-        ],
-        raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        routes,
+        raw: [lane.handle, openApi, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,
