@@ -19,6 +19,7 @@ import { Ledger } from '../core/store/ledger.ts';
 import { taskAggregate } from '../core/task/task.ts';
 import { createDatasetService } from './datasets/service.ts';
 import { createDeployer } from './deployer.ts';
+import { createDocsHandler } from './docs/handler.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
@@ -120,7 +121,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
       const port = createPort({
         routes,
-        raw: [lane.handle, openApi, createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        raw: [lane.handle, openApi, createDocsHandler({ logger }), createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,
