@@ -27,6 +27,7 @@ import { createTickets } from './access/tickets.ts';
 import { createDatasetService } from './datasets/service.ts';
 import { createDeleteModel } from './delete-model.ts';
 import { createDeployer } from './deployer.ts';
+import { createDocsHandler } from './docs/handler.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
@@ -43,6 +44,8 @@ import { createModelDirectory } from './models.ts';
 import { createInferenceRoutes } from './openai/inference-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { createModelRoutes } from './openai/model-routes.ts';
+import { createOpenApiDocument } from './openapi/document.ts';
+import { createOpenApiHandler } from './openapi/handler.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
 import { createJobFolders } from './projects/job-folders.ts';
@@ -50,6 +53,7 @@ import { createProjectService } from './projects/service.ts';
 import { createRetrainService } from './retrain/service.ts';
 import { createFollowUps } from './scheduler/followups.ts';
 import { createUpstreamDirectory } from './upstream-models.ts';
+import { readVersion } from './version.ts';
 import { createWebhook } from './webhook/handler.ts';
 import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
@@ -111,26 +115,35 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ routes: [...createInferenceRoutes({ backend: () => backend, models }), ...createModelRoutes(models, createDeleteModel({ ledger, backend, models }))], logger });
+      const openAi = [
+        ...createInferenceRoutes({ backend: () => backend, models }),
+        ...createModelRoutes(models, createDeleteModel({ ledger, backend, models })),
+      ];
+      const lane = createOpenAiLane({ routes: openAi, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection);
       const routes = [
-          route(HealthService, health),
-          route(JobService, jobs),
-          route(InferenceService, createInferenceService({ backend: () => backend, models })),
-          route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
-          route(ProjectService, createProjectService({ ledger, backend, forward })),
-          route(RetrainService, retrain),
-          route(AccessService, createAccessService({ ledger, tickets })),
+        route(HealthService, health),
+        route(JobService, jobs),
+        route(InferenceService, createInferenceService({ backend: () => backend, models })),
+        route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
+        route(ProjectService, createProjectService({ ledger, backend, forward })),
+        route(RetrainService, retrain),
+        route(AccessService, createAccessService({ ledger, tickets })),
       ];
       const gate = createGate({
-        keys: config.apiKeys, ledger, tickets, routes: createRouteTable(routes, lane), logger,
+        keys: config.apiKeys,
+        ledger,
+        tickets,
+        routes: createRouteTable(routes, lane),
+        logger,
         limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey },
       });
+      const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
       const port = createPort({
         routes,
         gate,
-        raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        raw: [lane.handle, openApi, createDocsHandler({ logger }), createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,

@@ -39,6 +39,7 @@ export function decodeText(field: DescField, text: string, name: string): unknow
   return decodeScalar(type, whole ? BigInt(text) : Number(text), name);
 }
 
-function isPlain(field: DescField): boolean {
+/** Whether a field can stand in a query. */
+export function isPlain(field: DescField): boolean {
   return field.fieldKind === 'scalar' || field.fieldKind === 'enum' || (field.fieldKind === 'list' && field.message === undefined);
 }
