@@ -189,6 +189,8 @@ export function dataPaths(dataDir: string) {
     spool: join(dataDir, 'spool'),
     work: join(dataDir, 'work'),
     mirrors: join(dataDir, 'mirrors'),
+    mark: join(dataDir, 'events.mark'),
+    heads: join(dataDir, 'events.heads'),
   } as const;
 }
 

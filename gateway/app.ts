@@ -1,6 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { apiKeyAggregate } from '../core/access/api-key.ts';
-import { baseModelAggregate } from '../core/base-model/base-model.ts';
+import { allAggregates } from '../core/aggregates.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
@@ -11,19 +10,15 @@ import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
 import { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
 import { ProjectService } from '../core/gen/aiforge/v1/project_pb.ts';
 import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
-import { reservationAggregate } from '../core/idempotency/reservation.ts';
 import type { Logger } from '../core/logger.ts';
-import { modelAggregate } from '../core/model/model.ts';
-import { pipelineAggregate } from '../core/pipeline/pipeline.ts';
-import { projectAggregate } from '../core/project/project.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
-import { taskAggregate } from '../core/task/task.ts';
 import { createBackendModels } from './backend-models.ts';
 import { createGate } from './access/gate.ts';
 import { createRouteTable } from './access/route-table.ts';
 import { createAccessService } from './access/service.ts';
 import { createTickets } from './access/tickets.ts';
+import { keepMark, readMark } from '../core/store/mark-file.ts';
 import { createDatasetService } from './datasets/service.ts';
 import { createDeleteModel } from './delete-model.ts';
 import { createDeployer } from './deployer.ts';
@@ -52,6 +47,7 @@ import { createJobFolders } from './projects/job-folders.ts';
 import { createProjectService } from './projects/service.ts';
 import { createRetrainService } from './retrain/service.ts';
 import { createFollowUps } from './scheduler/followups.ts';
+import { serveStateDigests } from './state-digests.ts';
 import { createUpstreamDirectory } from './upstream-models.ts';
 import { readVersion } from './version.ts';
 import { createWebhook } from './webhook/handler.ts';
@@ -75,11 +71,15 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
   return {
     async start() {
       const paths = dataPaths(config.dataDir);
-      const store = await createJetStreamStore(connection);
+      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark) });
+      const mark = keepMark(paths.mark, store.mark, logger);
+      stops.push(() => mark.stop());
       const telemetry = await createTelemetryStream(connection);
-      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, apiKeyAggregate] as never, logger });
+      const ledger = new Ledger({ store, aggregates: allAggregates, logger });
       stops.push(() => ledger.stop());
       await ledger.start();
+      const states = serveStateDigests({ connection, ledger, logger });
+      stops.push(() => states.stop());
       const metrics = new NewestMetrics(telemetry, logger);
       stops.push(() => metrics.stop());
       await metrics.start();
@@ -108,7 +108,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const deployer = createDeployer({ connection, ledger, blobs, backend, config, logger });
       stops.push(() => deployer.stop());
 
-      const health = createHealthService({ connection, backend, roster, ollamaAvailable: (signal) => ollama.available(signal) });
+      const health = createHealthService({ connection, problem: store.problem, backend, roster, ollamaAvailable: (signal) => ollama.available(signal) });
       const feeds = createFeeds({ ledger, store, telemetry, logger });
       const guardian = createGuardianClient(connection);
       const forward = createForward(guardian, ledger);

@@ -12,6 +12,8 @@ const probeMs = 800;
 
 interface Deps {
   connection: NatsConnection;
+  /** Why no event can be appended any more; undefined while all is well. */
+  problem(): string | undefined;
   backend: InferenceBackend;
   roster: Roster;
   /** Whether Ollama answers, whatever backend is in use. */
@@ -19,7 +21,7 @@ interface Deps {
 }
 
 /** `healthy` when all that a training and a chat need is there; else `degraded`, and which part is away. */
-export function createHealthService({ connection, backend, roster, ollamaAvailable }: Deps): Implementation<typeof HealthService> & { serving(): Promise<boolean> } {
+export function createHealthService({ connection, problem, backend, roster, ollamaAvailable }: Deps): Implementation<typeof HealthService> & { serving(): Promise<boolean> } {
   const nats = async (): Promise<boolean> => {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), probeMs);
@@ -41,6 +43,7 @@ export function createHealthService({ connection, backend, roster, ollamaAvailab
       ]);
       const degraded = [];
       if (!natsThere) degraded.push('nats');
+      if (problem() !== undefined) degraded.push('events');
       if (!agentThere) degraded.push('agent');
       if (!guardianThere) degraded.push('guardian');
       if (!inferenceThere) degraded.push('inference');
@@ -50,8 +53,9 @@ export function createHealthService({ connection, backend, roster, ollamaAvailab
         ollamaAvailable: ollamaThere,
         degraded,
         inference: backend.kind,
+        problem: problem(),
       };
     },
-    serving: nats,
+    serving: async () => problem() === undefined && (await nats()),
   };
 }

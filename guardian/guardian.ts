@@ -14,6 +14,7 @@ import { pipelineAggregate } from '../core/pipeline/pipeline.ts';
 import { projectAggregate } from '../core/project/project.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
+import { readMark } from '../core/store/mark-file.ts';
 import { taskAggregate } from '../core/task/task.ts';
 import type { TaskRunner } from '../core/worker/task-runner.ts';
 import { createWorker } from '../core/worker/worker.ts';
@@ -60,7 +61,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
   let stopping: Promise<void> | undefined;
 
   async function start(): Promise<void> {
-    const store = await createJetStreamStore(nats);
+    const store = await createJetStreamStore(nats, { mark: await readMark(paths.mark) });
     const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as never, logger });
     stops.push(() => ledger.stop());
     await ledger.start();

@@ -52,4 +52,6 @@ export interface EventStore {
   subscribe(afterSequence: number, signal: AbortSignal): AsyncIterable<StoredEnvelope | Unreadable>;
   /** Sequence of the stream's last envelope, from the leader. */
   lastSequence(): Promise<number>;
+  /** Why nothing can be appended any more, with the remedy; undefined while all is well. */
+  problem?(): string | undefined;
 }

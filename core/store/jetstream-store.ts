@@ -1,6 +1,7 @@
-import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager, type MsgRequest } from '@nats-io/jetstream';
+import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager, type JetStreamManager, type MsgRequest, type StoredMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ForgeError } from '../errors.ts';
+import { Continuity, type Mark } from './continuity.ts';
 import { ensureStream } from './ensure-stream.ts';
 import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
@@ -11,10 +12,11 @@ export const eventStream = 'FORGE';
 /** Wrong expected sequence: on one server, and in a cluster. */
 const conflictCodes = [10071, 10164];
 const noMessageFound = 10037;
+const streamNotFound = 10059;
 const appendTimeoutMs = 5_000;
 
 /** File storage, nothing can be deleted or purged, nothing ages. */
-const streamConfig = {
+export const eventStreamConfig = {
   name: eventStream,
   subjects: ['forge.>'],
   storage: StorageType.File,
@@ -28,18 +30,42 @@ const streamConfig = {
   allow_direct: false,
 };
 
-/** Events on JetStream, by optimistic concurrency on each aggregate's subject. */
-export async function createJetStreamStore(connection: NatsConnection): Promise<EventStore> {
+export interface JetStreamStore extends EventStore {
+  /** Newest message that was seen; undefined for none. */
+  mark(): Mark | undefined;
+  problem(): string | undefined;
+}
+
+/**
+ * Events on JetStream, by optimistic concurrency on each aggregate's subject. The stream is made where there is none.
+ * @param mark what an earlier process saw last
+ * @throws ForgeError unavailable when the stream does not hold that (any more)
+ */
+export async function createJetStreamStore(connection: NatsConnection, { mark }: { mark?: Mark | undefined } = {}): Promise<JetStreamStore> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  await ensureStream(manager, streamConfig);
   const client = jetstream(connection);
+  const continuity = new Continuity(
+    {
+      lastSequence: () => leader(() => endOf(manager)),
+      message: (seq) => leader(async () => (await messageAt(manager, { seq }))?.data),
+    },
+    mark,
+  );
+  await continuity.check();
+  await ensureStream(manager, eventStreamConfig);
+  void doubtWhenBroken(connection, continuity);
 
   return {
+    problem: () => continuity.problem,
+    mark: () => continuity.mark,
+
     async append(aggregate, id, bytes, expectedVersion) {
       const subject = subjectOf(aggregate, id);
+      await continuity.check();
+      const before = continuity.sequence;
+      let sequence: number;
       try {
-        const ack = await client.publish(subject, bytes, { timeout: appendTimeoutMs, expect: { streamName: eventStream, lastSubjectSequence: expectedVersion } });
-        return ack.seq;
+        ({ seq: sequence } = await client.publish(subject, bytes, { timeout: appendTimeoutMs, expect: { streamName: eventStream, lastSubjectSequence: expectedVersion } }));
       } catch (error) {
         if (error instanceof JetStreamApiError) {
           if (conflictCodes.includes(error.code)) throw new VersionConflict(subject, expectedVersion);
@@ -47,21 +73,17 @@ export async function createJetStreamStore(connection: NatsConnection): Promise<
         }
         throw new UnknownOutcome(subject, error);
       }
+      continuity.appended(sequence, bytes, before);
+      return sequence;
     },
 
     async *readAggregate(aggregate, id, afterVersion) {
       const subject = subjectOf(aggregate, id);
       let next = afterVersion + 1;
       for (;;) {
-        const message = await leader(async () => {
-          try {
-            // The server's API takes both fields; the client's type of it lags behind.
-            return await manager.streams.getMessage(eventStream, { seq: next, next_by_subj: subject } as unknown as MsgRequest);
-          } catch (error) {
-            if (error instanceof JetStreamApiError && error.code === noMessageFound) return null;
-            throw error;
-          }
-        });
+        await continuity.check();
+        // The server's API takes both fields; the client's type of it lags behind.
+        const message = await leader(() => messageAt(manager, { seq: next, next_by_subj: subject } as unknown as MsgRequest));
         if (message === null) return;
         yield stored(message.seq, message.subject, message.data);
         next = message.seq + 1;
@@ -70,13 +92,19 @@ export async function createJetStreamStore(connection: NatsConnection): Promise<
 
     async *subscribe(afterSequence, signal) {
       if (signal.aborted) return;
+      await continuity.check();
       const consumer = await client.consumers.get(eventStream, { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: afterSequence + 1 });
       // The default of 30 s can stall that long after a server restart.
       const messages = await consumer.consume({ expires: 2_000, max_messages: 5_000 });
       const stop = (): void => messages.stop();
       signal.addEventListener('abort', stop, { once: true });
       try {
-        for await (const message of messages) yield stored(message.seq, message.subject, message.data);
+        for await (const message of messages) {
+          if (continuity.doubted) await continuity.check();
+          const next = stored(message.seq, message.subject, message.data);
+          continuity.seen(next.sequence, next.bytes);
+          yield next;
+        }
       } finally {
         signal.removeEventListener('abort', stop);
         await messages.close();
@@ -84,16 +112,51 @@ export async function createJetStreamStore(connection: NatsConnection): Promise<
     },
 
     async lastSequence() {
-      return leader(async () => (await manager.streams.info(eventStream)).state.last_seq);
+      await continuity.check();
+      const before = continuity.sequence;
+      const last = await leader(() => endOf(manager));
+      if (last >= before) return last;
+      continuity.doubt();
+      await continuity.check();
+      return continuity.sequence;
     },
   };
+}
+
+/** Sequence of the last message; 0 where the stream is gone. */
+async function endOf(manager: JetStreamManager): Promise<number> {
+  try {
+    return (await manager.streams.info(eventStream)).state.last_seq;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === streamNotFound) return 0;
+    throw error;
+  }
+}
+
+async function messageAt(manager: JetStreamManager, query: MsgRequest): Promise<StoredMsg | null> {
+  try {
+    return await manager.streams.getMessage(eventStream, query);
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === noMessageFound) return null;
+    throw error;
+  }
+}
+
+async function doubtWhenBroken(connection: NatsConnection, continuity: Continuity): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === 'disconnect') continuity.doubt();
+    // Looked at now, so that it is known before somebody wants to write. Where that fails, whoever uses the store does it.
+    if (status.type === 'reconnect') continuity.check().catch(() => {});
+  }
 }
 
 function stored(sequence: number, subject: string, data: Uint8Array): StoredEnvelope | Unreadable {
   // The client reuses its buffers; an envelope outlives the message.
   const bytes = Uint8Array.from(data);
   try {
-    return { sequence, ...parseSubject(subject), bytes, envelope: decodeEnvelope(bytes) };
+    const named = parseSubject(subject);
+    if (subjectOf(named.aggregate, named.id) !== subject) throw new RangeError(`"${subject}" is not how the subject of an aggregate is written`);
+    return { sequence, ...named, bytes, envelope: decodeEnvelope(bytes) };
   } catch (error) {
     return { sequence, subject, bytes, problem: (error as Error).message };
   }

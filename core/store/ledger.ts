@@ -3,19 +3,10 @@ import type { Aggregate } from '../aggregate.ts';
 import { ForgeError } from '../errors.ts';
 import { faultPoint } from '../fault.ts';
 import type { Logger } from '../logger.ts';
-import { encodeEnvelope, envelopeTime, sha256Hex, type CommandMeta } from './envelope.ts';
+import { encodeEnvelope, sha256Hex, type CommandMeta } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, isReadable, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
-import { parseSubject } from './subject.ts';
-
-/** An aggregate as far as it was read: its version is the sequence of its last envelope. */
-export interface Head<State = unknown> {
-  version: number;
-  /** Hash of the last envelope's stored bytes. */
-  sha256: string;
-  state: State;
-  /** Of the first envelope. */
-  idempotencySha256: string;
-}
+import { emptyHead, fold, passOver, type Head } from './fold.ts';
+import { Replay } from './replay.ts';
 
 export interface Executed<State> {
   state: State;
@@ -40,22 +31,19 @@ const maxIdLength = 200;
  */
 export class Ledger {
   readonly #store: EventStore;
-  readonly #aggregates: ReadonlyMap<string, Aggregate<unknown, unknown>>;
+  readonly #replay: Replay;
   readonly #logger: Logger;
-  readonly #heads = new Map<string, Map<string, Head>>();
   /** Heads that this process has written and the subscription has not brought yet. */
   readonly #ahead = new Map<string, Head>();
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #abort = new AbortController();
-  #applied = 0;
   #rejected = 0;
   #running: Promise<void> | undefined;
 
   constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger }) {
     this.#store = deps.store;
     this.#logger = deps.logger;
-    this.#aggregates = new Map(deps.aggregates.map((aggregate) => [aggregate.name, aggregate as unknown as Aggregate<unknown, unknown>]));
-    for (const name of this.#aggregates.keys()) this.#heads.set(name, new Map());
+    this.#replay = new Replay(deps.aggregates);
   }
 
   /** Starts the fold and resolves once it has reached what was the end of the stream at the call. */
@@ -72,7 +60,7 @@ export class Ledger {
 
   /** Sequence of the last envelope that was applied. */
   get applied(): number {
-    return this.#applied;
+    return this.#replay.sequence;
   }
 
   /** Envelopes that should not be there: seen, reported and never applied. */
@@ -88,7 +76,7 @@ export class Ledger {
 
   /** The newest head this process knows. */
   head<State>(aggregate: Aggregate<State, never>, id: string): Head<State> {
-    const applied = this.#heads.get(aggregate.name)?.get(id);
+    const applied = this.#replay.heads(aggregate.name).get(id);
     const ahead = this.#ahead.get(`${aggregate.name} ${id}`);
     const newest = ahead !== undefined && ahead.version > (applied?.version ?? 0) ? ahead : applied;
     return (newest as Head<State> | undefined) ?? emptyHead(aggregate.initialState);
@@ -96,12 +84,17 @@ export class Ledger {
 
   /** All applied aggregates of a kind, oldest first. */
   *all<State>(aggregate: Aggregate<State, never>): IterableIterator<[string, State]> {
-    for (const [id, head] of this.#heads.get(aggregate.name) ?? []) yield [id, head.state as State];
+    for (const [id, head] of this.#replay.heads(aggregate.name)) yield [id, head.state as State];
+  }
+
+  /** What was applied, to look at. */
+  get replay(): Replay {
+    return this.#replay;
   }
 
   /** Resolves when the envelope of that sequence was applied. */
   async waitFor(sequence: number, signal?: AbortSignal): Promise<void> {
-    while (this.#applied < sequence) await once(this.#changes, 'progress', signal === undefined ? {} : { signal });
+    while (this.applied < sequence) await once(this.#changes, 'progress', signal === undefined ? {} : { signal });
   }
 
   /** Resolves when all that is in the stream now was applied. @throws ForgeError unavailable */
@@ -177,7 +170,7 @@ export class Ledger {
       if (isReadable(stored) && stored.envelope.commandId === commandId) repeated = true;
       const next = fold(aggregate as Aggregate<unknown, unknown>, head as Head, stored);
       if (typeof next !== 'string') head = next as Head<State>;
-      else head = { ...head, version: stored.sequence, sha256: sha256Hex(stored.bytes) };
+      else head = passOver(head as Head, stored) as Head<State>;
     }
     if (head.version > from.version) this.#rememberAhead(aggregate.name, id, head as Head);
     return { head, repeated };
@@ -185,91 +178,37 @@ export class Ledger {
 
   #rememberAhead(aggregate: string, id: string, head: Head): void {
     const key = `${aggregate} ${id}`;
-    if (head.version > this.#applied && head.version > (this.#ahead.get(key)?.version ?? 0)) this.#ahead.set(key, head);
+    if (head.version > this.applied && head.version > (this.#ahead.get(key)?.version ?? 0)) this.#ahead.set(key, head);
   }
 
   async #follow(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
-        for await (const stored of this.#store.subscribe(this.#applied, this.#abort.signal)) this.#apply(stored);
+        for await (const stored of this.#store.subscribe(this.applied, this.#abort.signal)) this.#apply(stored);
       } catch (error) {
         if (this.#abort.signal.aborted) return;
+        const problem = this.#store.problem?.();
+        if (problem !== undefined) return this.#logger.error(problem);
         this.#logger.warn('the subscription to events broke; subscribing again', { error: (error as Error).message });
         await new Promise((resolve) => setTimeout(resolve, 200).unref());
       }
     }
   }
 
-  /** A message that is no envelope moves its aggregate's version on, since the next append must expect it, and nothing else. */
-  #reject({ sequence, subject, bytes, problem }: Unreadable): void {
-    this.#rejected += 1;
-    this.#logger.error('a message that is no envelope was not applied', { sequence, subject, problem });
-    const named = aggregateOf(subject);
-    const heads = named && this.#heads.get(named.aggregate);
-    if (named !== undefined && heads !== undefined) {
-      const before = heads.get(named.id) ?? emptyHead(this.#aggregates.get(named.aggregate)!.initialState);
-      heads.set(named.id, { ...before, version: sequence, sha256: sha256Hex(bytes) });
-    }
-    this.#applied = sequence;
-    this.#changes.emit('progress');
-  }
-
   #apply(stored: StoredEnvelope | Unreadable): void {
-    if (stored.sequence <= this.#applied) return;
-    if (!isReadable(stored)) return this.#reject(stored);
-    const aggregate = this.#aggregates.get(stored.aggregate);
-    const heads = this.#heads.get(stored.aggregate);
-    if (aggregate !== undefined && heads !== undefined) {
-      const before = heads.get(stored.id) ?? emptyHead(aggregate.initialState);
-      const next = fold(aggregate, before, stored);
-      if (typeof next === 'string') {
-        this.#rejected += 1;
-        this.#logger.error('an envelope that should not be there was not applied', { sequence: stored.sequence, aggregate: stored.aggregate, id: stored.id, problem: next });
-        heads.set(stored.id, { ...before, version: stored.sequence, sha256: sha256Hex(stored.bytes) });
-      } else {
-        heads.set(stored.id, next);
-      }
+    if (stored.sequence <= this.applied) return;
+    const { head, problem } = this.#replay.apply(stored);
+    if (problem !== undefined) {
+      this.#rejected += 1;
+      const { sequence } = stored;
+      if (isReadable(stored)) this.#logger.error('an envelope that should not be there was not applied', { sequence, aggregate: stored.aggregate, id: stored.id, problem });
+      else this.#logger.error('a message that is no envelope was not applied', { sequence, subject: stored.subject, problem });
+    }
+    if (isReadable(stored) && head !== undefined) {
       const key = `${stored.aggregate} ${stored.id}`;
       if ((this.#ahead.get(key)?.version ?? Infinity) <= stored.sequence) this.#ahead.delete(key);
-      this.#applied = stored.sequence;
-      this.#changes.emit('applied', { stored, head: heads.get(stored.id)! } satisfies Applied);
-    } else {
-      this.#applied = stored.sequence;
+      this.#changes.emit('applied', { stored, head } satisfies Applied);
     }
     this.#changes.emit('progress');
   }
-}
-
-/** The aggregate of a message that could be read in nothing else; undefined when its subject is no aggregate's. */
-function aggregateOf(subject: string): { aggregate: string; id: string } | undefined {
-  try {
-    return parseSubject(subject);
-  } catch {
-    return undefined;
-  }
-}
-
-function emptyHead<State>(state: State): Head<State> {
-  return { version: 0, sha256: '', state, idempotencySha256: '' };
-}
-
-/** Checks the chain and each event, then folds. @returns what is wrong, as text */
-function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored: StoredEnvelope | Unreadable): Head | string {
-  if (!isReadable(stored)) return stored.problem;
-  const { envelope } = stored;
-  if (envelope.aggregate !== stored.aggregate || envelope.id !== stored.id) return 'it names another aggregate than its subject';
-  if (Buffer.from(envelope.previousSha256).toString('hex') !== head.sha256) return 'its hash of the envelope before does not match';
-  const moment = { id: stored.id, time: envelopeTime(envelope) };
-  let state = head.state;
-  for (const event of envelope.events) {
-    const problem = aggregate.admit(state, event);
-    if (problem !== undefined) return problem;
-    state = aggregate.evolve(state, event, moment);
-  }
-  return {
-    version: stored.sequence,
-    sha256: sha256Hex(stored.bytes),
-    state,
-    idempotencySha256: head.version === 0 ? Buffer.from(envelope.idempotencySha256).toString('hex') : head.idempotencySha256,
-  };
 }

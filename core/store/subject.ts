@@ -12,6 +12,15 @@ export function parseSubject(subject: string): { aggregate: string; id: string }
   return { aggregate, id: tokens.map(unescapeToken).join('.') };
 }
 
+/** The aggregate of a message that could be read in nothing else; undefined when its subject is no aggregate's. */
+export function aggregateOf(subject: string): { aggregate: string; id: string } | undefined {
+  try {
+    return parseSubject(subject);
+  } catch {
+    return undefined;
+  }
+}
+
 function escapeToken(token: string): string {
   if (token === '') return '=';
   return token.replace(/[^A-Za-z0-9_-]/gu, (char) => [...Buffer.from(char)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join(''));

@@ -31,8 +31,10 @@ async function main(): Promise<void> {
   if (taken !== undefined) throw new Refusal(taken);
 
   let url: string | undefined;
-  const about = (): Record<string, unknown> => ({ ...(url === undefined ? {} : { url }), projectRoots: config.projectRoots, services: supervisor.pids() });
-  const supervisor = createSupervisor(localSteps(root, config, process.env['FORGE_NATS_URL'] ? undefined : await freePort()), {
+  const natsPort = process.env['FORGE_NATS_URL'] ? undefined : await freePort();
+  const natsUrl = natsPort === undefined ? {} : { natsUrl: `nats://127.0.0.1:${natsPort}` };
+  const about = (): Record<string, unknown> => ({ ...(url === undefined ? {} : { url }), ...natsUrl, projectRoots: config.projectRoots, services: supervisor.pids() });
+  const supervisor = createSupervisor(localSteps(root, config, natsPort), {
     logDir: dataPaths(config.dataDir).logs,
     say,
     adapt: (spec) => keepPort(spec, url),

@@ -28,6 +28,8 @@ export interface GatewayScene {
   /** A worker that takes train tasks and does what the test says. */
   trainer(run: TaskRunner): Promise<Worker>;
   guardian(): Promise<{ stop(): Promise<void> }>;
+  /** Stops the gateway alone. */
+  stop(): Promise<void>;
   /** Stops the gateway and starts another on the same stream and port. */
   restart(): Promise<void>;
 }
@@ -108,6 +110,7 @@ export async function gatewayScene(t: Pick<Test, 'teardown'>, settings: Record<s
       ends.push(stop);
       return { stop };
     },
+    stop: () => gateway.stop(),
     async restart() {
       await gateway.stop();
       await open();

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/health.proto.
  */
 export const file_aiforge_v1_health: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2hlYWx0aC5wcm90bxIKYWlmb3JnZS52MSISChBHZXRIZWFsdGhSZXF1ZXN0IpEBChFHZXRIZWFsdGhSZXNwb25zZRIOCgZzdGF0dXMYASABKAkSLQoJdGltZXN0YW1wGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBvbGxhbWFfYXZhaWxhYmxlGAMgASgIEhAKCGRlZ3JhZGVkGAQgAygJEhEKCWluZmVyZW5jZRgFIAEoCTJqCg1IZWFsdGhTZXJ2aWNlElkKCUdldEhlYWx0aBIcLmFpZm9yZ2UudjEuR2V0SGVhbHRoUmVxdWVzdBodLmFpZm9yZ2UudjEuR2V0SGVhbHRoUmVzcG9uc2UiD4LT5JMCCRIHL2hlYWx0aGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2hlYWx0aC5wcm90bxIKYWlmb3JnZS52MSISChBHZXRIZWFsdGhSZXF1ZXN0IrMBChFHZXRIZWFsdGhSZXNwb25zZRIOCgZzdGF0dXMYASABKAkSLQoJdGltZXN0YW1wGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBvbGxhbWFfYXZhaWxhYmxlGAMgASgIEhAKCGRlZ3JhZGVkGAQgAygJEhEKCWluZmVyZW5jZRgFIAEoCRIUCgdwcm9ibGVtGAYgASgJSACIAQFCCgoIX3Byb2JsZW0yagoNSGVhbHRoU2VydmljZRJZCglHZXRIZWFsdGgSHC5haWZvcmdlLnYxLkdldEhlYWx0aFJlcXVlc3QaHS5haWZvcmdlLnYxLkdldEhlYWx0aFJlc3BvbnNlIg+C0+STAgkSBy9oZWFsdGhiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message aiforge.v1.GetHealthRequest
@@ -50,7 +50,7 @@ export type GetHealthResponse = Message<"aiforge.v1.GetHealthResponse"> & {
   ollamaAvailable: boolean;
 
   /**
-   * What is away: `nats`, `agent`, `guardian`, `inference`.
+   * What is away: `nats`, `events`, `agent`, `guardian`, `inference`.
    *
    * @generated from field: repeated string degraded = 4;
    */
@@ -62,6 +62,13 @@ export type GetHealthResponse = Message<"aiforge.v1.GetHealthResponse"> & {
    * @generated from field: string inference = 5;
    */
   inference: string;
+
+  /**
+   * Why nothing can be written any more, and what an operator has to do.
+   *
+   * @generated from field: optional string problem = 6;
+   */
+  problem?: string | undefined;
 };
 
 /**
