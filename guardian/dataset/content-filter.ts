@@ -10,6 +10,7 @@ const commentStart = /^\s*(?:\/\/|\/\*|\*|#|--|;|%|<!--|"""|''')/;
 const generatedMark = /@generated\b|\bauto-?generated\b|\bgenerated (?:automatically|by|from|file)\b|\bdo not (?:edit|modify)\b/i;
 const headLines = 8;
 /** Python's lists of pinned packages are lock files by content, not by name. */
+const pinnedMark = '--hash=sha256:';
 const pinnedHash = /^\s+--hash=sha256:[0-9a-f]{64}/m;
 const secretMark = /-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{32}/;
 
@@ -23,7 +24,7 @@ export function readText(path: string, content: Buffer, settings: DatasetSetting
   if (text.trim() === '') return { reason: 'empty' };
   if (text.startsWith('version https://git-lfs.github.com/spec/')) return { reason: 'lfs_pointer' };
   if (secretMark.test(text)) return { reason: 'secret' };
-  if (pinnedHash.test(text)) return { reason: 'lock_file' };
+  if (text.includes(pinnedMark) && pinnedHash.test(text)) return { reason: 'lock_file' };
   if (isGenerated(text)) return { reason: 'generated' };
   if (isMinified(path, text, settings)) return { reason: 'minified' };
   return { text };

@@ -7,9 +7,18 @@ export interface SourceFile {
   lines: readonly string[];
   /** The lines joined by `\n`. */
   text: string;
+  /** Where in the text each line begins, and where one after the last would. */
+  starts: Uint32Array;
 }
 
 export function sourceFile(path: string, text: string): SourceFile {
   const trimmed = text.replace(/\n+$/, '');
-  return { path, language: languageOf(path), lines: trimmed.split('\n'), text: trimmed };
+  const lines = trimmed.split('\n');
+  return { path, language: languageOf(path), lines, text: trimmed, starts: startsOf(lines) };
+}
+
+function startsOf(lines: readonly string[]): Uint32Array {
+  const starts = new Uint32Array(lines.length + 1);
+  for (let line = 0; line < lines.length; line += 1) starts[line + 1] = starts[line]! + lines[line]!.length + 1;
+  return starts;
 }

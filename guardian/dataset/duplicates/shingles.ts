@@ -7,8 +7,11 @@ const tokensPerShingle = 5;
 const base = 0x01000193;
 const basePower = [1, 2, 3, 4, 5].reduce((power) => Math.imul(power, base), 1);
 
-const isWord = new Uint8Array(128);
+const isWord = new Uint8Array(65_536).fill(1, 128);
 for (const character of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_') isWord[character.charCodeAt(0)] = 1;
+
+/** What a token's hash begins with: the offset of FNV-1a. */
+const start = 0x811c9dc5 | 0;
 
 /** Reads one text after another into the same memory. */
 export interface ShingleReader {
@@ -25,9 +28,10 @@ export function createShingleReader(): ShingleReader {
 
   return {
     read(text) {
-      if (text.length / 2 + 1 > tokens.length) {
-        tokens = new Uint32Array(text.length);
-        shingles = new Uint32Array(text.length);
+      // One more than there can be: the place of the next token is written to before it is known that there is one.
+      if (text.length / 2 + 2 > tokens.length) {
+        tokens = new Uint32Array(text.length + 2);
+        shingles = new Uint32Array(text.length + 2);
       }
       const count = readTokens(text, tokens);
       if (count === 0) return shingles.subarray(0, 0);
@@ -43,23 +47,25 @@ export function createShingleReader(): ShingleReader {
   };
 }
 
-/** Writes the hash of each token. @returns how many there are */
+/**
+ * Writes the hash of each token. Without branches: words are short, and a processor foretells their ends badly.
+ * @returns how many there are
+ */
 function readTokens(text: string, tokens: Uint32Array): number {
   let count = 0;
-  let hash = 0;
-  let inside = false;
+  let hash = start;
+  let inside = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code >= 128 || isWord[code] === 1) {
-      hash = Math.imul((inside ? hash : 0x811c9dc5) ^ code, 0x01000193);
-      inside = true;
-    } else if (inside) {
-      tokens[count++] = mix(hash);
-      inside = false;
-    }
+    const goesOn = isWord[code]!;
+    tokens[count] = mix(hash);
+    count += inside & (goesOn ^ 1);
+    // The next word's hash where the sign is in none.
+    hash = (Math.imul(hash ^ code, 0x01000193) & -goesOn) | (start & (goesOn - 1));
+    inside = goesOn;
   }
-  if (inside) tokens[count++] = mix(hash);
-  return count;
+  tokens[count] = mix(hash);
+  return count + inside;
 }
 
 /** The finalizer of MurmurHash3: every bit of the input moves every bit of the output. */

@@ -20,7 +20,8 @@ export function writeSignature(shingles: Uint32Array, into: Uint32Array): void {
     const bin = hash >>> (32 - binBits);
     if (hash < into[bin]!) into[bin] = hash;
   }
-  const filled = Uint8Array.from(into, (value) => (value === empty ? 0 : 1));
+  const filled = new Uint8Array(bins);
+  for (let bin = 0; bin < bins; bin += 1) filled[bin] = into[bin] === empty ? 0 : 1;
   if (!filled.includes(1)) throw new Error('a signature needs at least one shingle');
   for (let bin = 0; bin < bins; bin += 1) {
     // The bins tried depend on the bin alone, so two texts borrow alike wherever the same bins are filled.

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { buildGraph, type RepositoryGraph } from '../graph/graph.ts';
 import { commitExamples } from '../kinds/commit-message.ts';
 import { renderExample, type Example, type StudyFile } from '../kinds/example.ts';
@@ -17,6 +16,7 @@ import { balance, placeOf } from './balance.ts';
 import { cleanFiles, textAfterHeader } from './clean.ts';
 import { createSecretGuard } from './secret-guard.ts';
 import { separate } from './separate.ts';
+import { createAnswerSet } from './answer-set.ts';
 import { sampleFiles, sidesOf } from './sides.ts';
 
 export interface FullOptions {
@@ -62,11 +62,11 @@ export async function planFull(options: FullOptions): Promise<Plan> {
   const graph = await buildGraph(everything, breathe);
   const made = {} as Record<Side, Example[]>;
   // Answers too short to share a run of 50 tokens are compared whole.
-  const answers = { train: new Set<string>(), heldout: new Set<string>() };
+  const answers = { train: createAnswerSet(), heldout: createAnswerSet() };
   for (const side of ['train', 'heldout'] as const) {
     const all = [...(await examplesOf(studies[side], { names, graph }, settings, breathe)), ...commits.examples[side]];
     const wanted = (example: Example): boolean => {
-      const reason = guard.shows(example) ? 'secret' : !isNew(answers[side], example) ? 'repeated_answer' : side === 'heldout' && answers.train.has(answerKey(example)) ? 'seen_in_training' : undefined;
+      const reason = guard.shows(example) ? 'secret' : !answers[side].add(example) ? 'repeated_answer' : side === 'heldout' && answers.train.has(example) ? 'seen_in_training' : undefined;
       if (reason !== undefined) rowsDropped.add(reason);
       return reason === undefined;
     };
@@ -111,16 +111,6 @@ async function keep(examples: readonly Example[], breathe: () => Promise<void>, 
     if (wanted(example)) kept.push(example);
   }
   return kept;
-}
-
-/** One answer is asked for once in a kind, where it stands first. */
-function isNew(known: Set<string>, example: Example): boolean {
-  const before = known.size;
-  return known.add(answerKey(example)).size > before;
-}
-
-function answerKey(example: Example): string {
-  return hash('sha1', `${example.kind} ${example.write().answer}`, 'base64');
 }
 
 function isOfFile({ kind }: Example): boolean {

@@ -39,7 +39,8 @@ export async function separate(sides: Sides, drop: Drops, breathe: () => Promise
   const inFiles = createWindowSet();
   for (const { text } of sides.heldoutFiles) {
     await breathe();
-    for (const hash of reader.read([text])) inFiles.add(hash);
+    const windows = reader.read([text]);
+    for (let at = 0; at < windows.length; at += 1) inFiles.add(windows[at]!);
   }
   const inExamples = createWindowSet();
   for (const example of sides.heldout) for (const hash of windowsOf(example, reader)) if (!inFiles.has(hash)) inExamples.add(hash);
@@ -49,7 +50,10 @@ export async function separate(sides: Sides, drop: Drops, breathe: () => Promise
   for (const example of sides.train) {
     await breathe();
     const shared: number[] = [];
-    for (const hash of windowsOf(example, reader)) {
+    const windows = windowsOf(example, reader);
+    // By index: there are millions, and an iterator takes twice the time.
+    for (let at = 0; at < windows.length; at += 1) {
+      const hash = windows[at]!;
       if (inFiles.has(hash)) shared.push(hash);
       else if (inExamples.has(hash)) named.add(hash);
     }

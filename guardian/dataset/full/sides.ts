@@ -9,11 +9,18 @@ const minHeldoutChars = 200;
 
 /** The side of each file, by a seeded hash of its path; small ones are held out only where there are no others. */
 export function sidesOf(files: readonly SourceFile[], settings: DatasetSettings): Side[] {
-  const large = files.filter(({ text }) => text.replace(/\s+/g, '').length >= minHeldoutChars);
+  const large = files.filter(({ text }) => hasChars(text, minHeldoutChars));
   const candidates = large.length >= 2 ? large : files;
   const sides = split(candidates.map(({ path, text }) => ({ key: path, group: likenessKey(text) })), settings.heldoutShare, settings.seed);
   const heldout = new Set(candidates.filter((_, index) => sides[index] === 'heldout'));
   return files.map((file) => (heldout.has(file) ? 'heldout' : 'train'));
+}
+
+/** Whether a text has so many characters, blank ones apart. Read no further than that. */
+function hasChars(text: string, least: number): boolean {
+  let count = 0;
+  for (const [word] of text.matchAll(/\S+/g)) if ((count += word.length) >= least) return true;
+  return false;
 }
 
 /** Held-out files, whole: where they are longer together than need be, a seeded sample, in their order. */

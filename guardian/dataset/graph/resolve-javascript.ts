@@ -9,7 +9,7 @@ export function resolveJavascript(files: Paths, path: string, { specifier }: Imp
   if (!specifier.startsWith('.')) return [];
   const base = posix.join(posix.dirname(path), specifier);
   const bare = base.replace(/\.[cm]?jsx?$/, '');
-  const candidates = [base, ...endings.map((ending) => base + ending), ...(bare === base ? [] : endings.map((ending) => bare + ending)), ...endings.map((ending) => posix.join(base, `index${ending}`))];
-  const found = candidates.find((candidate) => files.has(candidate));
+  const withEnding = (name: string): string | undefined => endings.map((ending) => name + ending).find((candidate) => files.has(candidate));
+  const found = files.has(base) ? base : (withEnding(base) ?? (bare === base ? undefined : withEnding(bare)) ?? withEnding(posix.join(base, 'index')));
   return found === undefined || found === path ? [] : [found];
 }

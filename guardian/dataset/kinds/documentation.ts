@@ -59,7 +59,7 @@ export function createSectionIndex(files: readonly StudyFile[], names: NameIndex
       let first = start + 1;
       while (first < section.end && (isBlank(file.lines[first]!) || /^[=~-]{3,}\s*$/.test(file.lines[first]!))) first += 1;
       const end = paragraphsEnd(file.lines, first, maxChars, section.end);
-      const text = textOf(file.lines, first, end);
+      const text = textOf(file, first, end);
       return text.length < minChars ? undefined : { file, start: first, end, text };
     },
   };

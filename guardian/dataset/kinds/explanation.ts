@@ -32,9 +32,9 @@ export function explanationExamples(files: readonly StudyFile[], names: NameInde
 }
 
 /** The definition's beginning without its documentation. */
-function codeOf({ file: { lines } }: StudyFile, { header, body, doc, end }: Definition): string {
-  if (doc === undefined || doc.end <= header) return textOf(lines, header, Math.max(header + 1, stepOn(lines, header, shownChars, end)));
-  const signature = textOf(lines, header, doc.start);
-  const rest = textOf(lines, body, stepOn(lines, body, Math.max(0, shownChars - signature.length), end));
+function codeOf({ file }: StudyFile, { header, body, doc, end }: Definition): string {
+  if (doc === undefined || doc.end <= header) return textOf(file, header, Math.max(header + 1, stepOn(file.lines, header, shownChars, end)));
+  const signature = textOf(file, header, doc.start);
+  const rest = textOf(file, body, stepOn(file.lines, body, Math.max(0, shownChars - signature.length), end));
   return rest === '' ? signature : `${signature}\n${rest}`;
 }

@@ -22,7 +22,7 @@ export function fileExamples(study: StudyFile, settings: DatasetSettings): Examp
     examples.push({
       kind: 'file_completion', file: study.file, start: begin, end, chars,
       reason: begin === study.start ? 'shows how the file begins' : 'shows what follows in the file, so that all of it is learnt',
-      write: () => ({ prompt: question(path, textOf(lines, stepBack(lines, begin, settings.contextChars, study.start), begin)), answer: textOf(lines, begin, end) }),
+      write: () => ({ prompt: question(path, textOf(study.file, stepBack(lines, begin, settings.contextChars, study.start), begin)), answer: textOf(study.file, begin, end) }),
     });
   }
   return examples;

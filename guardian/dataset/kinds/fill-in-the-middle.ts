@@ -24,9 +24,9 @@ export function middleExamples(study: StudyFile, settings: DatasetSettings): Exa
       reason: `what stands in the middle of ${definition.qualifiedName}`,
       write: () => ({
         prompt:
-          `Fill in the middle of ${path}. Before it:\n\n${textOf(lines, stepBack(lines, start, sideChars, study.start), start)}\n\n` +
-          `After it:\n\n${textOf(lines, end, Math.max(stepOn(lines, end, sideChars), end + 1))}`,
-        answer: textOf(lines, start, end),
+          `Fill in the middle of ${path}. Before it:\n\n${textOf(study.file, stepBack(lines, start, sideChars, study.start), start)}\n\n` +
+          `After it:\n\n${textOf(study.file, end, Math.max(stepOn(lines, end, sideChars), end + 1))}`,
+        answer: textOf(study.file, start, end),
       }),
     }];
   });

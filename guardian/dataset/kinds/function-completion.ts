@@ -16,7 +16,7 @@ export function functionExamples(study: StudyFile, settings: DatasetSettings): E
       kind: 'function_completion', file: study.file, start: body.start, end: body.end,
       chars: sizeOf(lines, body.start, body.end),
       reason: definition.doc === undefined ? 'a body for its signature' : 'a body for its signature and documentation',
-      write: () => ({ prompt: `Complete the function ${definition.qualifiedName} in ${path}:\n\n${shown()}`, answer: textOf(lines, body.start, body.end) }),
+      write: () => ({ prompt: `Complete the function ${definition.qualifiedName} in ${path}:\n\n${shown()}`, answer: textOf(study.file, body.start, body.end) }),
     }];
   });
 }
@@ -38,7 +38,7 @@ function shownBefore(study: StudyFile, definition: Definition, maxChars: number)
   if (signature > maxChars * 2) return undefined;
   return () => {
     const from = Math.min(definition.header, stepBack(lines, definition.body, Math.max(maxChars, signature + 1), study.start));
-    const shown = textOf(lines, from, definition.body);
+    const shown = textOf(study.file, from, definition.body);
     const outer = definition.parent === undefined ? undefined : study.parsed.definitions[definition.parent];
     if (outer === undefined || outer.header >= from || outer.header < study.start) return shown;
     // Lines that do not follow each other must not look as if they did.

@@ -1,6 +1,9 @@
-/** Lines as text, without empty ones at the end. */
-export function textOf(lines: readonly string[], start: number, end: number): string {
-  return lines.slice(start, trimEnd(lines, start, end)).join('\n');
+import type { SourceFile } from '../source-file.ts';
+
+/** Lines as text, without empty ones at the end: a slice of the file's text. */
+export function textOf({ lines, starts, text }: SourceFile, start: number, end: number): string {
+  const last = trimEnd(lines, start, end);
+  return last > start ? text.slice(starts[start]!, starts[last]! - 1) : '';
 }
 
 export function trimEnd(lines: readonly string[], start: number, end: number): number {

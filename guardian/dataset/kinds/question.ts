@@ -4,7 +4,7 @@ import type { SourceFile } from '../source-file.ts';
 import type { Example, StudyFile } from './example.ts';
 import { listsAllDefinitions, listsAllImports } from './listed.ts';
 import type { NameIndex } from './names.ts';
-import { distinct, fits, quotes, spansOf, type Place } from './quote.ts';
+import { distinct, quotes, spansOf, type Place } from './quote.ts';
 
 const maxChars = 900;
 /** A list of one says little about a file. */
@@ -20,8 +20,8 @@ export function questionExamples(files: readonly StudyFile[], graph: RepositoryG
   const examples: Example[] = [];
   const add = (about: SourceFile, prompt: string, reason: string, all: readonly Place[]): void => {
     const places = distinct(all);
-    if (places.length === 0 || !fits(places, maxChars)) return;
-    const answer = quotes(places);
+    const answer = quotes(places, maxChars);
+    if (places.length === 0 || answer === undefined) return;
     // The row stands for the file that is asked about where one of the quoted lines is in it.
     const main = places.find((place) => place.file === about) ?? places[0]!;
     examples.push({

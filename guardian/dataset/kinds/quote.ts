@@ -14,16 +14,17 @@ export function quote({ file, line }: Place): string {
 
 /** Each place once, in their order. */
 export function distinct(places: readonly Place[]): Place[] {
-  return [...new Map(places.map((place) => [`${place.line} ${place.file.path}`, place])).values()];
+  return places.length < 2 ? [...places] : [...new Map(places.map((place) => [`${place.line} ${place.file.path}`, place])).values()];
 }
 
-/** Whether all of them can be quoted. */
-export function fits(places: readonly Place[], maxChars: number): boolean {
-  return places.reduce((size, place) => size + quote(place).length + 1, 0) <= maxChars;
-}
-
-export function quotes(places: readonly Place[]): string {
-  return places.map(quote).join('\n');
+/** All of them, a line each with its end; undefined where that is longer than `maxChars`. */
+export function quotes(places: readonly Place[], maxChars: number): string | undefined {
+  let text = '';
+  for (const place of places) {
+    text += `${quote(place)}\n`;
+    if (text.length > maxChars) return undefined;
+  }
+  return text.slice(0, -1);
 }
 
 export function spansOf(places: readonly Place[]): LineSpan[] {

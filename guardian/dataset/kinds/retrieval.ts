@@ -32,14 +32,14 @@ export function retrievalExamples(files: readonly StudyFile[], names: NameIndex,
   if (entries.length < documents * 2) return [];
   return entries.flatMap((entry, index): Example[] => {
     const { study, definition } = entry;
-    const { path, lines } = study.file;
+    const { path } = study.file;
     const doc = ownDocumentation(study, definition, minDocChars, documentChars);
     if (doc === undefined || doc.start < entry.start || doc.end > entry.end) return [];
     const asked = names.isOnly(definition) ? definition.qualifiedName : names.isOnlyIn(study, definition) ? `${definition.qualifiedName} in ${path}` : undefined;
     if (asked === undefined) return [];
     const key = `${path} ${definition.header}`;
     const hasOracle = seededShare(settings.seed, `oracle ${key}`) >= settings.noOracleShare;
-    const said = textOf(lines, doc.start, doc.end);
+    const said = textOf(study.file, doc.start, doc.end);
     const shown = pick(entries, index, seededShare(settings.seed, `distractors ${key}`), hasOracle ? documents - 1 : documents);
     if (shown === undefined || shown.some((one) => documentText(one).includes(said))) return [];
     if (hasOracle) shown.splice(Math.floor(seededShare(settings.seed, `place ${key}`) * documents), 0, entry);
@@ -88,5 +88,5 @@ function overlaps(a: Entry, b: Entry): boolean {
 }
 
 function documentText({ study: { file }, start, end }: Entry): string {
-  return `${file.path}:${start + 1}\n${textOf(file.lines, start, end)}`;
+  return `${file.path}:${start + 1}\n${textOf(file, start, end)}`;
 }
