@@ -24,11 +24,16 @@ export function knownFailure(status: number, text: string, endpoint: OpenAiEndpo
     if (status === 404 && /model/i.test(text)) return modelLost(model);
     return noSuchEndpoint(endpoint);
   }
-  if (tooLong.test(text)) {
-    const field = promptField[endpoint];
-    return new ForgeError('context_length_exceeded', `${field}: it is longer than the context of "${model.name}"; send less${quoted(text)}`, { field });
-  }
-  return undefined;
+  return tooLong.test(text) ? doesNotFit(text, endpoint, model) : undefined;
+}
+
+/** What a server says in OpenAI's own terms is said again as it is. */
+function doesNotFit(text: string, endpoint: OpenAiEndpoint, model: TargetModel): ForgeError {
+  const said = errorOf(text);
+  const field = promptField[endpoint];
+  if (said?.code === 'context_length_exceeded' && typeof said.message === 'string') return new ForgeError('context_length_exceeded', said.message, { field: typeof said.param === 'string' ? said.param : field });
+  const quoted = typeof said?.message === 'string' ? ` (${said.message.slice(0, 300)})` : '';
+  return new ForgeError('context_length_exceeded', `${field}: it is longer than the context of "${model.name}"; send less${quoted}`, { field });
 }
 
 /** The directory knows the alias, so a backend's "not found" means that the backend lost it; its own names are its own. */
@@ -42,8 +47,12 @@ export function noSuchEndpoint(endpoint: OpenAiEndpoint): ForgeError {
   return new ForgeError('unimplemented', `The inference backend has no POST /v1/${endpoint}; ${remedy}`);
 }
 
-/** What the server itself said of the lengths. */
-function quoted(text: string): string {
-  const said = /"message"\s*:\s*"((?:[^"\\]|\\.){1,300})"/.exec(text)?.[1];
-  return said === undefined ? '' : ` (${JSON.parse(`"${said}"`) as string})`;
+/** OpenAI's error object; some servers send its members alone. */
+function errorOf(text: string): { message?: unknown; code?: unknown; param?: unknown } | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value?.error === 'object' && value.error !== null ? value.error : (value ?? undefined);
+  } catch {
+    return undefined;
+  }
 }

@@ -17,6 +17,16 @@ export interface OpenAiAnswer {
   choices: { index: number; message: { role: string; content: string | null }; finish_reason: string | null }[];
   usage: OpenAiUsage;
 }
+export interface OpenAiCompletion {
+  id: string;
+  created: number;
+  choices: { index: number; text: string; finish_reason: string | null }[];
+  usage: OpenAiUsage;
+}
+export interface OpenAiEmbeddings {
+  data: { index: number; embedding: number[] }[];
+  usage: Omit<OpenAiUsage, 'completion_tokens'>;
+}
 export interface OpenAiChunk {
   id: string;
   choices: { index: number; delta: { content?: string | null }; finish_reason?: string | null }[];
@@ -24,15 +34,30 @@ export interface OpenAiChunk {
   error?: unknown;
 }
 
-const answerLimitBytes = 16 * 1024 * 1024;
+const answerLimitBytes = 64 * 1024 * 1024;
 
 /** @throws ForgeError unavailable, cancelled, invalid_argument (the backend refused the request) */
-export async function wholeChat(backend: InferenceBackend, body: Uint8Array, model: TargetModel, signal: AbortSignal): Promise<OpenAiAnswer> {
-  const answer = await backend.send('chat/completions', body, signal);
+export function wholeChat(backend: InferenceBackend, body: Uint8Array, model: TargetModel, signal: AbortSignal): Promise<OpenAiAnswer> {
+  return wholeAnswer(backend, 'chat/completions', body, model, signal, (answer) => answer.choices);
+}
+
+/** @throws as wholeChat */
+export function wholeCompletion(backend: InferenceBackend, body: Uint8Array, model: TargetModel, signal: AbortSignal): Promise<OpenAiCompletion> {
+  return wholeAnswer(backend, 'completions', body, model, signal, (answer) => answer.choices);
+}
+
+/** @throws as wholeChat */
+export function wholeEmbeddings(backend: InferenceBackend, body: Uint8Array, model: TargetModel, signal: AbortSignal): Promise<OpenAiEmbeddings> {
+  return wholeAnswer(backend, 'embeddings', body, model, signal, (answer) => answer.data);
+}
+
+/** @param list the member that must be a list */
+async function wholeAnswer<T extends { usage: { total_tokens: number } }>(backend: InferenceBackend, endpoint: OpenAiEndpoint, body: Uint8Array, model: TargetModel, signal: AbortSignal, list: (answer: T) => unknown): Promise<T> {
+  const answer = await backend.send(endpoint, body, signal);
   const text = new TextDecoder().decode(await readAll(answer.body, answerLimitBytes, 'The inference backend'));
-  if (answer.status !== 200) throw backendError(answer.status, text, 'chat/completions', model);
-  const value = parse(text) as OpenAiAnswer | undefined;
-  if (!Array.isArray(value?.choices) || typeof value.usage?.total_tokens !== 'number') throw new ForgeError('unavailable', 'The inference backend answered in a shape that is not OpenAI’s');
+  if (answer.status !== 200) throw backendError(answer.status, text, endpoint, model);
+  const value = parse(text) as T | null | undefined;
+  if (!value || !Array.isArray(list(value)) || typeof value.usage?.total_tokens !== 'number') throw new ForgeError('unavailable', 'The inference backend answered in a shape that is not OpenAI’s');
   return value;
 }
 

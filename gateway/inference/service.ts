@@ -1,12 +1,16 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { ForgeError, invalid } from '../../core/errors.ts';
-import type { ChatRequest, InferenceService } from '../../core/gen/aiforge/v1/inference_pb.ts';
+import type { ChatRequest, CompleteRequest, InferenceService } from '../../core/gen/aiforge/v1/inference_pb.ts';
 import type { Implementation } from '../method.ts';
 import type { ModelDirectory } from '../openai/model-directory.ts';
 import { resolveModel } from '../openai/models.ts';
 import { parseChatRequest } from '../openai/chat-request.ts';
-import type { InferenceBackend } from './backend.ts';
-import { streamChat, wholeChat } from './openai-answer.ts';
+import { parseCompletionRequest } from '../openai/completion-request.ts';
+import { parseEmbeddingRequest } from '../openai/embedding-request.ts';
+import type { RequestHead } from '../openai/request-fields.ts';
+import { refuseUnsupported } from '../openai/unsupported.ts';
+import type { InferenceBackend, OpenAiEndpoint } from './backend.ts';
+import { streamChat, wholeChat, wholeCompletion, wholeEmbeddings } from './openai-answer.ts';
 
 const roleless = 'user';
 
@@ -14,12 +18,16 @@ const roleless = 'user';
 export function createInferenceService(deps: { backend: () => InferenceBackend; models: ModelDirectory }): Implementation<typeof InferenceService> {
   const { backend, models } = deps;
 
-  const prepare = async (chat: ChatRequest | undefined, stream: boolean) => {
+  /** Checks a request as the lane does, and finds its model. */
+  const prepare = async (endpoint: OpenAiEndpoint, parse: (body: Uint8Array) => RequestHead, asked: string | undefined, request: Record<string, unknown>) => {
+    const { fields } = parse(Buffer.from(JSON.stringify(request)));
+    const model = await resolveModel(models, asked || undefined);
+    refuseUnsupported(backend().kind, endpoint, fields);
+    return { model, body: Buffer.from(JSON.stringify({ ...request, model: model.backendName })) };
+  };
+  const prepareChat = (chat: ChatRequest | undefined, stream: boolean) => {
     if (chat === undefined) throw invalid('chat', 'is required');
-    const body = Buffer.from(JSON.stringify(toOpenAi(chat, stream)));
-    parseChatRequest(body);
-    const model = await resolveModel(models, chat.model || undefined);
-    return { model, body: Buffer.from(JSON.stringify({ ...toOpenAi(chat, stream), model: model.backendName })) };
+    return prepare('chat/completions', parseChatRequest, chat.model, toOpenAi(chat, stream));
   };
 
   return {
@@ -35,15 +43,13 @@ export function createInferenceService(deps: { backend: () => InferenceBackend; 
 
     async query(request, context) {
       if (request.prompt === '') throw invalid('prompt', 'is required');
-      const chat = { ...fields(request), messages: [{ role: roleless, content: request.prompt }], stream: false };
-      parseChatRequest(Buffer.from(JSON.stringify(chat)));
-      const model = await resolveModel(models, request.model || undefined);
-      const answer = await wholeChat(backend(), Buffer.from(JSON.stringify({ ...chat, model: model.backendName })), model, context.signal);
+      const { model, body } = await prepare('chat/completions', parseChatRequest, request.model, { ...sampling(request), messages: [{ role: roleless, content: request.prompt }], stream: false });
+      const answer = await wholeChat(backend(), body, model, context.signal);
       return { response: answer.choices[0]?.message.content ?? '', model: model.name, tokensUsed: BigInt(answer.usage.total_tokens) };
     },
 
     async chat(request, context) {
-      const { model, body } = await prepare(request, false);
+      const { model, body } = await prepareChat(request, false);
       const answer = await wholeChat(backend(), body, model, context.signal);
       return {
         id: answer.id,
@@ -56,7 +62,7 @@ export function createInferenceService(deps: { backend: () => InferenceBackend; 
     },
 
     async *chatStream(request, context) {
-      const { model, body } = await prepare(request.chat, true);
+      const { model, body } = await prepareChat(request.chat, true);
       for await (const chunk of streamChat(backend(), body, model, context.signal)) {
         const base = { id: chunk.id, model: model.name };
         for (const choice of chunk.choices) {
@@ -65,25 +71,41 @@ export function createInferenceService(deps: { backend: () => InferenceBackend; 
         if (chunk.usage) yield { ...base, usage: usage(chunk.usage) };
       }
     },
+
+    async complete(request, context) {
+      const { model, body } = await prepare('completions', parseCompletionRequest, request.model, { ...sampling(request), prompt: request.prompt, ...(request.suffix === undefined ? {} : { suffix: request.suffix }) });
+      const answer = await wholeCompletion(backend(), body, model, context.signal);
+      const choices = answer.choices.map((choice) => ({ index: choice.index, text: choice.text, finishReason: choice.finish_reason ?? '' }));
+      return { id: answer.id, created: BigInt(answer.created), model: model.name, choices, usage: usage(answer.usage) };
+    },
+
+    async embed(request, context) {
+      const { model, body } = await prepare('embeddings', parseEmbeddingRequest, request.model, { input: request.input, ...(request.dimensions === undefined ? {} : { dimensions: request.dimensions }), encoding_format: 'float' });
+      const answer = await wholeEmbeddings(backend(), body, model, context.signal);
+      const embeddings = answer.data.map(({ index, embedding }) => ({ index, values: embedding }));
+      return { model: model.name, embeddings, usage: usage({ ...answer.usage, completion_tokens: 0 }) };
+    },
   };
 }
 
+type Sampling = Pick<CompleteRequest, 'temperature' | 'maxTokens'> & Partial<Pick<CompleteRequest, 'topP' | 'seed' | 'stop'>>;
+
 /** Only what was given: an absent field takes the backend's default. */
-function fields(request: { temperature?: number | undefined; maxTokens?: number | undefined }): Record<string, unknown> {
+function sampling({ temperature, maxTokens, topP, seed, stop = [] }: Sampling): Record<string, unknown> {
+  if (seed !== undefined && seed > BigInt(Number.MAX_SAFE_INTEGER)) throw new ForgeError('invalid_argument', `seed: at most ${Number.MAX_SAFE_INTEGER}`, { field: 'seed' });
   return {
-    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
-    ...(request.maxTokens === undefined ? {} : { max_tokens: request.maxTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
+    ...(topP === undefined ? {} : { top_p: topP }),
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+    ...(stop.length === 0 ? {} : { stop }),
   };
 }
 
 function toOpenAi(chat: ChatRequest, stream: boolean): Record<string, unknown> {
-  if (chat.seed !== undefined && chat.seed > BigInt(Number.MAX_SAFE_INTEGER)) throw new ForgeError('invalid_argument', `seed: at most ${Number.MAX_SAFE_INTEGER}`, { field: 'seed' });
   return {
-    ...fields(chat),
+    ...sampling(chat),
     messages: chat.messages.map(({ role, content }) => ({ role, content })),
-    ...(chat.topP === undefined ? {} : { top_p: chat.topP }),
-    ...(chat.seed === undefined ? {} : { seed: Number(chat.seed) }),
-    ...(chat.stop.length === 0 ? {} : { stop: chat.stop }),
     stream,
     ...(stream ? { stream_options: { include_usage: true } } : {}),
   };

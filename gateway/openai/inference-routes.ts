@@ -48,6 +48,8 @@ export function createInferenceRoutes(deps: { backend: () => InferenceBackend; m
 async function sendFailure({ response }: Pick<OpenAiCall, 'response'>, answer: BackendResponse, endpoint: OpenAiEndpoint, model: { name: string; backendName: string }): Promise<void> {
   const said = Buffer.from(await readAll(answer.body, errorLimitBytes, 'The inference backend')).toString().replaceAll(model.backendName, model.name);
   const known = knownFailure(answer.status, said, endpoint, model);
+  // The packages would ask for what is not there again and again.
+  if (known?.code === 'unimplemented') response.setHeader('x-should-retry', 'false');
   if (known !== undefined) throw known;
   const retryAfter = answer.headers['retry-after'];
   if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);

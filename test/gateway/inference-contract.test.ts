@@ -129,6 +129,12 @@ function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip
       t.match(await lost.json(), { detail: /lost:latest.*does not have it/ });
     });
 
+    await t.test('refuses a prompt that does not fit', async (t) => {
+      const response = await lane.post({ ...short, messages: [{ role: 'user', content: 'x'.repeat(40_000) }] });
+      t.equal(response.status, 400);
+      t.match(await response.json(), { error: { type: 'invalid_request_error', param: 'messages', message: /send less/ } });
+    });
+
     await t.test('dies in mid-stream: an error event, then the end', async (t) => {
       const events = eventsOf(await lane.post(long, AbortSignal.timeout(limitMs)));
       await events.next();

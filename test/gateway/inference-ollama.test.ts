@@ -9,10 +9,10 @@ import t from 'tap';
 import { createChatTemplate } from '../../gateway/inference/chat-template.ts';
 import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
 import { readAll } from '../../gateway/inference/upstream-http.ts';
-import { eventsOf, startLane } from '../support/chat-lane.ts';
+import { startLane } from '../support/chat-lane.ts';
 import { gemma, llama3, llama32, mistral, qwen } from '../support/chat-templates.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
-import { chatml, writeTinyExport, type TinyOptions } from '../support/tiny-model.ts';
+import { chatml, chatmlText, tokenIds, writeTinyExport, type TinyOptions } from '../support/tiny-model.ts';
 
 t.setTimeout(240_000);
 
@@ -86,15 +86,61 @@ t.test('Ollama', { ...needsOllama(), timeout: 200_000 }, async (t) => {
     t.match(text, /(.)\1{20,}$/, 'all that came before');
   });
 
+  await t.test('a completion that repeats itself', async (t) => {
+    const ask = async (stream: boolean) => {
+      const answer = await backend.send('completions', Buffer.from(JSON.stringify({ model: 'stuck:job_1', prompt: 'Hi', max_tokens: 100, temperature: 0, stream })), soon());
+      return Buffer.from(await readAll(answer.body, 1e6, 'Ollama')).toString();
+    };
+    await t.rejects(ask(false), { code: 'unavailable', message: /broke off the answer because it repeated itself/ });
+    const events = (await ask(true)).trim().split('\n\n');
+    t.equal(events.at(-1), 'data: [DONE]');
+    t.match(JSON.parse(events.at(-2)!.slice('data: '.length)), { object: 'text_completion', model: 'stuck:job_1', choices: [{ index: 0, text: '', finish_reason: 'length' }] });
+  });
+
   await t.test('the process that runs the model dies in mid-stream: an error event, and the next request is served', async (t) => {
     await backend.create('dies:job_1', await exportWith('dies', chatml), soon());
     const lane = await startLane(t, createOllamaBackend(ollama.url), { 'dies:latest': 'dies:job_1' });
-    const request = { model: 'dies:latest', messages: [{ role: 'user', content: 'Hi' }] };
-    const events = eventsOf(await lane.post({ ...request, stream: true }, soon()));
-    await events.next();
-    ollama.killRunners();
-    t.match(JSON.parse((await Array.fromAsync(events)).at(-1)!), { error: { type: 'server_error', message: /stopped in the middle/ } });
-    t.equal((await lane.post({ ...request, max_tokens: 2 }, soon())).status, 200);
+    const messages = [{ role: 'user', content: 'Hi' }];
+    for (const [endpoint, request] of Object.entries({ 'chat/completions': { messages }, completions: { prompt: 'Hi' }, responses: { input: 'Hi' } })) {
+      const response = await fetch(`${lane.base}/${endpoint}`, { method: 'POST', body: JSON.stringify({ model: 'dies:latest', ...request, stream: true }), signal: soon() });
+      let text = '';
+      for await (const chunk of response.body!) {
+        if (text === '') ollama.killRunners();
+        text += Buffer.from(chunk).toString();
+      }
+      const last = text.trim().split('\n').at(-1)!;
+      t.match(JSON.parse(last.slice('data: '.length)), { error: { type: 'server_error', message: /stopped in the middle/ }, detail: String }, endpoint);
+      t.equal((await lane.post({ model: 'dies:latest', messages, max_tokens: 2 }, soon())).status, 200);
+    }
+  });
+
+  await t.test('a prompt that does not fit is refused, and one that just fits is not cut', async (t) => {
+    await backend.create('small:job_1', await exportWith('small', chatml, { contextLength: 256 }), soon());
+    const lane = await startLane(t, createOllamaBackend(ollama.url), { 'small:latest': 'small:job_1' });
+    const ask = async (content: unknown, more: object = {}) => {
+      const response = await lane.post({ model: 'small:latest', messages: [{ role: 'user', content }], max_tokens: 1, ...more }, soon());
+      return { status: response.status, body: (await response.json()) as any };
+    };
+    const frame = tokenIds(chatmlText([{ role: 'user', content: '' }])).length;
+    const fits = await ask('x'.repeat(256 - frame));
+    t.match(fits, { status: 200, body: { usage: { prompt_tokens: 256 } } });
+    const refused = { status: 400, body: { error: { code: 'context_length_exceeded', type: 'invalid_request_error', param: 'messages', message: /does not fit into the model's context of 256 tokens; send less/ } } };
+    t.match(await ask('x'.repeat(257 - frame)), refused);
+    t.match(await ask([{ type: 'text', text: 'x'.repeat(150) }, { type: 'text', text: 'y'.repeat(150) }]), refused, 'in parts');
+    t.match(await ask('x'.repeat(300), { stream: true }), refused, 'before a stream begins');
+    t.match(await ask('Hi', { messages: [{ role: 'user', content: 'x'.repeat(200) }, { role: 'assistant', content: 'y'.repeat(200) }, { role: 'user', content: 'z' }] }), refused, 'no earlier message is left out');
+    const other = async (path: string, request: object) => (await fetch(`${lane.base}/${path}`, { method: 'POST', body: JSON.stringify({ model: 'small:latest', ...request }) })).status;
+    t.equal(await other('responses', { input: 'x'.repeat(300) }), 400);
+    t.equal(await other('responses', { input: 'x'.repeat(300), truncation: 'auto', max_output_tokens: 1 }), 200, 'this asks for the cut');
+  });
+
+  await t.test('a request that asks for nothing sensible is refused by Ollama itself', async (t) => {
+    const odd = 'x'.repeat(300);
+    for (const [endpoint, request] of [['responses', { input: [null, 7, { content: [null] }], odd }], ['chat/completions', { messages: [{ role: 'user', content: '', tool_calls: 7 }], odd }]] as const) {
+      const answer = await backend.send(endpoint, Buffer.from(JSON.stringify({ model: 'dies:job_1', ...request })), soon());
+      t.equal(answer.status, 400, endpoint);
+      for await (const _ of answer.body);
+    }
   });
 
   await t.test('removes, also what is not there', async (t) => {

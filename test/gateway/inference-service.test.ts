@@ -5,12 +5,14 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
 import { silentLogger } from '../../core/logger.ts';
-import { ChatRequestSchema, ChatStreamRequestSchema, ListModelsRequestSchema, QueryRequestSchema } from '../../core/gen/aiforge/v1/inference_pb.ts';
+import { ChatRequestSchema, ChatStreamRequestSchema, CompleteRequestSchema, EmbedRequestSchema, ListModelsRequestSchema, QueryRequestSchema } from '../../core/gen/aiforge/v1/inference_pb.ts';
 import { createEmbeddedBackend } from '../../gateway/inference/embedded/backend.ts';
+import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
 import { createInferenceService } from '../../gateway/inference/service.ts';
 import { serverSentData } from '../../gateway/inference/server-sent-data.ts';
 import { createUpstreamBackend } from '../../gateway/inference/upstream.ts';
 import { fixedDirectory } from '../support/chat-lane.ts';
+import { needsOllama, startOllama } from '../support/ollama.ts';
 import { chatmlText, tokenIds, writeTinyExport } from '../support/tiny-model.ts';
 
 t.setTimeout(240_000);
@@ -74,6 +76,36 @@ t.test('with the embedded engine', { timeout: 200_000 }, async (t) => {
     await t.rejects(service.chat(create(ChatRequestSchema, { model: chat.model, messages: [{ role: 'user', content: 'x'.repeat(5000) }] }), context()), { code: 'invalid_argument', message: /send less/ });
     await t.rejects(Array.fromAsync(service.chatStream(create(ChatStreamRequestSchema, {}), context())), { code: 'invalid_argument', field: 'chat' });
   });
+});
+
+t.test('with Ollama: complete and embed', { ...needsOllama(), timeout: 120_000 }, async (t) => {
+  const ollama = await startOllama(t);
+  const backend = createOllamaBackend(ollama.url);
+  t.teardown(() => backend.stop());
+  await backend.create('shop:job_1', await writeTinyExport(join(t.testdir(), 'export')), context().signal);
+  const service = createInferenceService({ backend: () => backend, models: fixedDirectory({ 'shop:latest': 'shop:job_1' }) });
+
+  const completion = { prompt: 'def f', temperature: 0, maxTokens: 8, seed: 7n };
+  const answer = await service.complete(create(CompleteRequestSchema, completion), context());
+  t.match(answer, { id: /^cmpl-/, model: 'shop:latest', choices: [{ index: 0, text: String, finishReason: 'length' }] });
+  t.equal(answer.choices![0]!.text!.length, 8);
+  t.equal(answer.usage!.completionTokens, 8n);
+  const stop = answer.choices![0]!.text![3]!;
+  t.match(await service.complete(create(CompleteRequestSchema, { ...completion, stop: [stop] }), context()), { choices: [{ finishReason: 'stop' }] });
+
+  const embedded = await service.embed(create(EmbedRequestSchema, { model: 'shop:latest', input: ['def f', 'def g'] }), context());
+  t.same(embedded.embeddings!.map(({ index, values }) => [index, values!.length]), [[0, 64], [1, 64]]);
+  t.match(embedded, { model: 'shop:latest', usage: { promptTokens: 10n, completionTokens: 0n, totalTokens: 10n } });
+  const few = await service.embed(create(EmbedRequestSchema, { input: ['def f'], dimensions: 4 }), context());
+  t.equal(few.embeddings![0]!.values!.length, 4);
+
+  const refused = (error: object) => ({ code: 'invalid_argument', ...error }) as never;
+  await t.rejects(service.complete(create(CompleteRequestSchema, { prompt: 'x', maxTokens: 0 }), context()), refused({ field: 'max_tokens' }));
+  await t.rejects(service.complete(create(CompleteRequestSchema, { prompt: 'x', suffix: 'y' }), context()), refused({ message: /does not support insert/ }));
+  await t.rejects(service.complete(create(CompleteRequestSchema, { prompt: 'x'.repeat(9000) }), context()), refused({ code: 'context_length_exceeded', field: 'prompt' }));
+  await t.rejects(service.embed(create(EmbedRequestSchema, {}), context()), refused({ field: 'input' }));
+  await t.rejects(service.embed(create(EmbedRequestSchema, { input: ['x'], dimensions: 65 }), context()), refused({ field: 'dimensions' }));
+  await t.rejects(service.embed(create(EmbedRequestSchema, { input: ['x'], model: 'nobody' }), context()), refused({ code: 'not_found' }));
 });
 
 t.test('an answer without counted tokens is not passed off as one with 0', async (t) => {

@@ -70,6 +70,89 @@ t.test('bytes pass through: unknown fields reach the backend and come back', asy
   t.equal(await response.text(), '{"model":"shop:latest",  "x_extra":{"model":"shop:job_1"}, "big":12345678901234567890}');
 });
 
+t.test('bad requests of the other endpoints are refused with a clear text', async (t) => {
+  let asked = 0;
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => (asked++, response.end('{}'))), { 'shop:latest': 'shop:job_1' });
+  const cases: [string, object, string, RegExp][] = [
+    ['completions', {}, 'prompt', /prompt: is required/],
+    ['completions', { prompt: [] }, 'prompt', /must be a text, a list of texts/],
+    ['completions', { prompt: ['a', 1] }, 'prompt', /must be a text/],
+    ['completions', { prompt: 'a', suffix: 1 }, 'suffix', /must be a string/],
+    ['completions', { prompt: 'a', max_tokens: -1 }, 'max_tokens', /at least 0/],
+    ['completions', { prompt: 'a', temperature: 3 }, 'temperature', /from 0 to 2/],
+    ['embeddings', {}, 'input', /input: is required/],
+    ['embeddings', { input: ['a', ''] }, 'input', /must not be empty/],
+    ['embeddings', { input: [1.5] }, 'input', /must be a text/],
+    ['embeddings', { input: ['a', [1]] }, 'input', /must be a text/],
+    ['embeddings', { input: Array.from({ length: 2049 }, () => 'a') }, 'input', /at most 2048/],
+    ['embeddings', { input: 'a', dimensions: 0 }, 'dimensions', /at least 1/],
+    ['embeddings', { input: 'a', encoding_format: 'hex' }, 'encoding_format', /"float" or "base64"/],
+    ['embeddings', { input: 'a', stream: true }, 'stream', /come whole/],
+    ['responses', { input: 7 }, 'input', /a text or a list of items/],
+    ['responses', { input: 'a', max_output_tokens: 0 }, 'max_output_tokens', /at least 1/],
+    ['responses', { input: 'a', instructions: [] }, 'instructions', /must be a string/],
+  ];
+  for (const [endpoint, body, param, message] of cases) {
+    const response = await fetch(`${lane.base}/${endpoint}`, { method: 'POST', body: JSON.stringify({ model: 'shop:latest', ...body }) });
+    t.equal(response.status, 400, `${endpoint}: ${message}`);
+    t.match(await response.json(), { error: { message, type: 'invalid_request_error', param, code: 'invalid_argument' }, detail: message });
+  }
+  t.equal(asked, 0, 'nothing reached the backend');
+  const refused = await fetch(`${lane.base}/embeddings`);
+  t.equal(refused.status, 405);
+});
+
+t.test('every endpoint passes bytes both ways: tools, images, reasoning, and what is new tomorrow', async (t) => {
+  const requests: Readonly<Record<string, string>> = {
+    'chat/completions': '{"model":"shop:latest","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"1"}],"tools":[{"type":"function","function":{"name":"f","strict":true}}],"tool_choice":"required","n":2,"logit_bias":{"7":-100},"logprobs":true,"reasoning_effort":"xhigh","x_new":1.0,"stream":STREAM}',
+    completions: '{"prompt":["a","b"],"suffix":"z","best_of":3,"echo":true,"model":"shop:latest","x_new":[1e3],"stream":STREAM}',
+    responses: '{"input":[{"role":"user","content":"a"}],"previous_response_id":"r","tools":[{"type":"web_search"}],"model":"shop:latest","reasoning":{"effort":"high"},"stream":STREAM}',
+    embeddings: '{"input":[[1,2],[3]],"encoding_format":"base64","dimensions":4,"model":"shop:latest","x_new":null}',
+  };
+  const events: Readonly<Record<string, string>> = {
+    'chat/completions': ': ping\n\ndata: {"id":"1","choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"model\\":"}}],"reasoning_content":"é"}}],"model":"NAME","x":1.50}\n\ndata: [DONE]\n\n',
+    completions: 'data: {"model":"NAME","choices":[{"text":"\\"model\\":\\"NAM\\"","logprobs":{}}]}\r\n\r\ndata: [DONE]\r\n\r\n',
+    responses: 'event: response.created\ndata: {"type":"response.created","response":{"id":"r","model":"NAME","output":[]}}\n\nevent: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"\\"model\\""}\n\nevent: response.completed\ndata: {"response":{"output":[{"model":"kept"}],"model":"NAME"},"type":"response.completed"}\n\n',
+  };
+  const whole = '{"object":"x",  "data":[{"embedding":"AAAAAA==","model":"kept"}],"model":"NAME","usage":{"total_tokens":12345678901234567890}}';
+  let got = '';
+  let said = '';
+  const lane = await startLane(t, await startUpstream(t, async (request, response) => {
+    got = Buffer.concat(await Array.fromAsync(request)).toString();
+    response.writeHead(200, { 'content-type': got.includes('"stream":true') ? 'text/event-stream' : 'application/json' }).end(said.replaceAll('NAME', 'shop:job_1'));
+  }), { 'shop:latest': 'shop:job_1' });
+  for (const [endpoint, template] of Object.entries(requests)) {
+    for (const stream of template.includes('STREAM') ? [true, false] : [false]) {
+      const request = template.replace('STREAM', String(stream));
+      said = stream ? events[endpoint]! : whole;
+      const response = await fetch(`${lane.base}/${endpoint}`, { method: 'POST', body: request });
+      t.equal(await response.text(), said.replaceAll('NAME', 'shop:latest'), `${endpoint}, ${stream ? 'streamed' : 'whole'}`);
+      t.equal(got, request.replace('"model":"shop:latest"', '"model":"shop:job_1"'), 'what the upstream got');
+    }
+  }
+});
+
+t.test('a stream of responses that breaks off ends in an error event of its kind', async (t) => {
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end('event: response.created\ndata: {"response":{"model":"shop:job_1"}}\n\nevent: response.output_text.delta\ndata: {"del')), { 'shop:latest': 'shop:job_1' });
+  const text = await (await fetch(`${lane.base}/responses`, { method: 'POST', body: '{"model":"shop:latest","input":"a","stream":true}' })).text();
+  const [created, broken, last] = text.trim().split('\n\n');
+  t.equal(created, 'event: response.created\ndata: {"response":{"model":"shop:latest"}}');
+  t.equal(broken, 'event: response.output_text.delta\ndata: {"del');
+  const [event, data] = last!.split('\n');
+  t.equal(event, 'event: error');
+  t.match(JSON.parse(data!.slice('data: '.length)), { type: 'error', code: 'unavailable', message: /stopped in the middle/, param: null, error: { type: 'server_error' }, detail: String });
+});
+
+t.test('what the backend has not is said once, and not asked for again', async (t) => {
+  let asked = 0;
+  const lane = await startLane(t, await startUpstream(t, (_request, response) => (asked++, response.writeHead(404).end('404 page not found'))), { 'shop:latest': 'shop:job_1' });
+  const response = await fetch(`${lane.base}/responses`, { method: 'POST', body: '{"model":"shop:latest","input":"a"}' });
+  t.equal(response.status, 501);
+  t.equal(response.headers.get('x-should-retry'), 'false');
+  t.match(await response.json(), { error: { code: 'unimplemented', message: /has no POST \/v1\/responses; Ollama from 0.13.3/ } });
+  t.equal(asked, 1);
+});
+
 t.test('no model named: the active one answers', async (t) => {
   const lane = await startLane(t, await startUpstream(t, async (request, response) => {
     const chunks = await Array.fromAsync(request);

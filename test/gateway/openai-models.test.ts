@@ -1,19 +1,17 @@
 // Names that are served, on a real fold and a real Ollama: aliases, versions, base models; moving and deleting them.
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { silentLogger } from '../../core/logger.ts';
-import { modelAggregate, type ModelCommand } from '../../core/model/model.ts';
+import { modelAggregate } from '../../core/model/model.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
-import { createBackendModels } from '../../gateway/backend-models.ts';
 import { createDeleteModel } from '../../gateway/delete-model.ts';
 import type { InferenceBackend } from '../../gateway/inference/backend.ts';
 import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
 import { createUpstreamBackend } from '../../gateway/inference/upstream.ts';
-import { createModelDirectory } from '../../gateway/models.ts';
 import { createUpstreamDirectory } from '../../gateway/upstream-models.ts';
 import { eventsOf, startLane } from '../support/chat-lane.ts';
+import { startModelScene } from '../support/model-scene.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
 import { writeTinyExport } from '../support/tiny-model.ts';
 
@@ -22,26 +20,13 @@ t.setTimeout(240_000);
 const soon = (): AbortSignal => AbortSignal.timeout(60_000);
 const [a, b] = ['job_20260101_000000', 'job_20260102_000000'];
 
-/** A fold in memory, and the lane over it. */
 async function startScene(t: Test, backend: InferenceBackend) {
-  const ledger = new Ledger({ store: createMemoryStore(), aggregates: [modelAggregate] as never, logger: silentLogger });
-  await ledger.start();
-  t.teardown(() => ledger.stop());
-  const models = createModelDirectory(ledger, (kind) => kind === backend.kind, createBackendModels(backend));
-  const lane = await startLane(t, backend, models, createDeleteModel({ ledger, backend, models }));
-  const execute = (command: ModelCommand) => ledger.execute(modelAggregate, 'shop', command, { commandId: randomUUID(), actor: 'test', time: Date.now() });
+  const scene = await startModelScene(t, backend);
   return {
-    ledger,
-    lane,
-    async promote(jobId: string) {
-      const taskId = randomUUID();
-      await execute({ type: 'request-deploy', jobId, taskId });
-      await execute({ type: 'create-version', jobId, ggufDigest: jobId, backend: backend.kind, backendDigest: 'd' });
-      const { version } = await execute({ type: 'promote', jobId, taskId });
-      await ledger.waitFor(version);
-    },
+    ...scene,
+    promote: (jobId: string) => scene.promote('shop', jobId),
     async send(verb: 'GET' | 'DELETE', path: string) {
-      const response = await fetch(`${lane.base}${path}`, { method: verb });
+      const response = await fetch(`${scene.lane.base}${path}`, { method: verb });
       return { status: response.status, body: (await response.json()) as any };
     },
   };

@@ -46,6 +46,27 @@ t.test('a stream of events, cut anywhere', async () => {
   }), { numRuns: 300 });
 });
 
+t.test('a stream of responses, cut anywhere: the model inside `response` too, and no other', async (t) => {
+  const others = fc.dictionary(fc.string().filter((key) => key !== 'model' && key !== 'response'), fc.jsonValue());
+  fc.assert(fc.property(fc.array(fc.record({ outer: others, inner: others, nested: fc.boolean() }), { maxLength: 4 }), fc.string(), fc.array(fc.nat(), { maxLength: 12 }), (events, name, cuts) => {
+    const write = (model: string) =>
+      [...events.map(({ outer, inner, nested }) => {
+        const deeper = { item: { model: 'kept', response: { model: 'kept' } } };
+        return `event: response.x\ndata: ${JSON.stringify({ ...outer, ...deeper, ...(nested ? { response: { ...inner, ...deeper, model, last: 1 } } : { model }) })}\n\n`;
+      }), 'event: response.completed\ndata: {}\n\n'].join('');
+    const splicer = createEventSplicer(name, 'responses');
+    return feed(splicer, write('backend:name'), cuts) === write(name) && splicer.done;
+  }), { numRuns: 300 });
+  const chat = 'data: {"response":{"model":"a"},"model":"a"}\n\n';
+  t.equal(feed(createEventSplicer('b'), chat, []), 'data: {"response":{"model":"a"},"model":"b"}\n\n', 'elsewhere it is a field like any other');
+  t.equal(feed(createEventSplicer('b', 'responses'), 'data: {"response":[{"model":"a"}],"x":{"model":"a"},"response":"model","y":7}\n\n', []), 'data: {"response":[{"model":"a"}],"x":{"model":"a"},"response":"model","y":7}\n\n');
+  for (const [last, done] of [['event: response.failed', true], ['event: response.incomplete', true], ['event: error', true], ['event: response.created', false], ['event: response.completed.soon', false]] as const) {
+    const splicer = createEventSplicer('b', 'responses');
+    splicer.push(Buffer.from(`${last}\ndata: {}\n\n`));
+    t.equal(splicer.done, done, last);
+  }
+});
+
 t.test('a model that is not a string, and keys without end, pass as they are', async (t) => {
   t.equal(feed(createJsonSplicer('b'), '{"model":null,"x":"y"}', []), '{"model":null,"x":"y"}');
   t.equal(feed(createJsonSplicer('b'), '{"model":{"model":"a"},"x":["model","a"]}', []), '{"model":{"model":"a"},"x":["model","a"]}');

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/inference.proto.
  */
 export const file_aiforge_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("ChphaWZvcmdlL3YxL2luZmVyZW5jZS5wcm90bxIKYWlmb3JnZS52MSITChFMaXN0TW9kZWxzUmVxdWVzdCJNChJMaXN0TW9kZWxzUmVzcG9uc2USIQoGbW9kZWxzGAEgAygLMhEuYWlmb3JnZS52MS5Nb2RlbBIUCgxhY3RpdmVfbW9kZWwYAiABKAkiYgoFTW9kZWwSDAoEbmFtZRgBIAEoCRIRCgRzaXplGAIgASgESACIAQESLwoLbW9kaWZpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgcKBV9zaXplIo4BCgxRdWVyeVJlcXVlc3QSDgoGcHJvbXB0GAEgASgJEhIKBW1vZGVsGAIgASgJSACIAQESGAoLdGVtcGVyYXR1cmUYAyABKAFIAYgBARIXCgptYXhfdG9rZW5zGAQgASgNSAKIAQFCCAoGX21vZGVsQg4KDF90ZW1wZXJhdHVyZUINCgtfbWF4X3Rva2VucyJFCg1RdWVyeVJlc3BvbnNlEhAKCHJlc3BvbnNlGAEgASgJEg0KBW1vZGVsGAIgASgJEhMKC3Rva2Vuc191c2VkGAMgASgEIiwKC0NoYXRNZXNzYWdlEgwKBHJvbGUYASABKAkSDwoHY29udGVudBgCIAEoCSLhAQoLQ2hhdFJlcXVlc3QSDQoFbW9kZWwYASABKAkSKQoIbWVzc2FnZXMYAiADKAsyFy5haWZvcmdlLnYxLkNoYXRNZXNzYWdlEhgKC3RlbXBlcmF0dXJlGAMgASgBSACIAQESFwoKbWF4X3Rva2VucxgEIAEoDUgBiAEBEhIKBXRvcF9wGAUgASgBSAKIAQESEQoEc2VlZBgGIAEoBEgDiAEBEgwKBHN0b3AYByADKAlCDgoMX3RlbXBlcmF0dXJlQg0KC19tYXhfdG9rZW5zQggKBl90b3BfcEIHCgVfc2VlZCJPCgVVc2FnZRIVCg1wcm9tcHRfdG9rZW5zGAEgASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGAIgASgEEhQKDHRvdGFsX3Rva2VucxgDIAEoBCJcCgpDaGF0Q2hvaWNlEg0KBWluZGV4GAEgASgNEigKB21lc3NhZ2UYAiABKAsyFy5haWZvcmdlLnYxLkNoYXRNZXNzYWdlEhUKDWZpbmlzaF9yZWFzb24YAyABKAkilQEKDENoYXRSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZvYmplY3QYAiABKAkSDwoHY3JlYXRlZBgDIAEoAxINCgVtb2RlbBgEIAEoCRInCgdjaG9pY2VzGAUgAygLMhYuYWlmb3JnZS52MS5DaGF0Q2hvaWNlEiAKBXVzYWdlGAYgASgLMhEuYWlmb3JnZS52MS5Vc2FnZSI6ChFDaGF0U3RyZWFtUmVxdWVzdBIlCgRjaGF0GAEgASgLMhcuYWlmb3JnZS52MS5DaGF0UmVxdWVzdCKuAQoSQ2hhdFN0cmVhbVJlc3BvbnNlEgoKAmlkGAEgASgJEg0KBW1vZGVsGAIgASgJEg0KBWluZGV4GAMgASgNEg8KB2NvbnRlbnQYBCABKAkSGgoNZmluaXNoX3JlYXNvbhgFIAEoCUgAiAEBEiUKBXVzYWdlGAYgASgLMhEuYWlmb3JnZS52MS5Vc2FnZUgBiAEBQhAKDl9maW5pc2hfcmVhc29uQggKBl91c2FnZTLSAgoQSW5mZXJlbmNlU2VydmljZRJcCgpMaXN0TW9kZWxzEh0uYWlmb3JnZS52MS5MaXN0TW9kZWxzUmVxdWVzdBoeLmFpZm9yZ2UudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIg+C0+STAgkSBy9tb2RlbHMSUgoFUXVlcnkSGC5haWZvcmdlLnYxLlF1ZXJ5UmVxdWVzdBoZLmFpZm9yZ2UudjEuUXVlcnlSZXNwb25zZSIUgtPkkwIOOgEqIgkvdjEvcXVlcnkSOwoEQ2hhdBIXLmFpZm9yZ2UudjEuQ2hhdFJlcXVlc3QaGC5haWZvcmdlLnYxLkNoYXRSZXNwb25zZSIAEk8KCkNoYXRTdHJlYW0SHS5haWZvcmdlLnYxLkNoYXRTdHJlYW1SZXF1ZXN0Gh4uYWlmb3JnZS52MS5DaGF0U3RyZWFtUmVzcG9uc2UiADABYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChphaWZvcmdlL3YxL2luZmVyZW5jZS5wcm90bxIKYWlmb3JnZS52MSITChFMaXN0TW9kZWxzUmVxdWVzdCJNChJMaXN0TW9kZWxzUmVzcG9uc2USIQoGbW9kZWxzGAEgAygLMhEuYWlmb3JnZS52MS5Nb2RlbBIUCgxhY3RpdmVfbW9kZWwYAiABKAkiYgoFTW9kZWwSDAoEbmFtZRgBIAEoCRIRCgRzaXplGAIgASgESACIAQESLwoLbW9kaWZpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgcKBV9zaXplIo4BCgxRdWVyeVJlcXVlc3QSDgoGcHJvbXB0GAEgASgJEhIKBW1vZGVsGAIgASgJSACIAQESGAoLdGVtcGVyYXR1cmUYAyABKAFIAYgBARIXCgptYXhfdG9rZW5zGAQgASgNSAKIAQFCCAoGX21vZGVsQg4KDF90ZW1wZXJhdHVyZUINCgtfbWF4X3Rva2VucyJFCg1RdWVyeVJlc3BvbnNlEhAKCHJlc3BvbnNlGAEgASgJEg0KBW1vZGVsGAIgASgJEhMKC3Rva2Vuc191c2VkGAMgASgEIiwKC0NoYXRNZXNzYWdlEgwKBHJvbGUYASABKAkSDwoHY29udGVudBgCIAEoCSLhAQoLQ2hhdFJlcXVlc3QSDQoFbW9kZWwYASABKAkSKQoIbWVzc2FnZXMYAiADKAsyFy5haWZvcmdlLnYxLkNoYXRNZXNzYWdlEhgKC3RlbXBlcmF0dXJlGAMgASgBSACIAQESFwoKbWF4X3Rva2VucxgEIAEoDUgBiAEBEhIKBXRvcF9wGAUgASgBSAKIAQESEQoEc2VlZBgGIAEoBEgDiAEBEgwKBHN0b3AYByADKAlCDgoMX3RlbXBlcmF0dXJlQg0KC19tYXhfdG9rZW5zQggKBl90b3BfcEIHCgVfc2VlZCJPCgVVc2FnZRIVCg1wcm9tcHRfdG9rZW5zGAEgASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGAIgASgEEhQKDHRvdGFsX3Rva2VucxgDIAEoBCJcCgpDaGF0Q2hvaWNlEg0KBWluZGV4GAEgASgNEigKB21lc3NhZ2UYAiABKAsyFy5haWZvcmdlLnYxLkNoYXRNZXNzYWdlEhUKDWZpbmlzaF9yZWFzb24YAyABKAkilQEKDENoYXRSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZvYmplY3QYAiABKAkSDwoHY3JlYXRlZBgDIAEoAxINCgVtb2RlbBgEIAEoCRInCgdjaG9pY2VzGAUgAygLMhYuYWlmb3JnZS52MS5DaGF0Q2hvaWNlEiAKBXVzYWdlGAYgASgLMhEuYWlmb3JnZS52MS5Vc2FnZSI6ChFDaGF0U3RyZWFtUmVxdWVzdBIlCgRjaGF0GAEgASgLMhcuYWlmb3JnZS52MS5DaGF0UmVxdWVzdCKuAQoSQ2hhdFN0cmVhbVJlc3BvbnNlEgoKAmlkGAEgASgJEg0KBW1vZGVsGAIgASgJEg0KBWluZGV4GAMgASgNEg8KB2NvbnRlbnQYBCABKAkSGgoNZmluaXNoX3JlYXNvbhgFIAEoCUgAiAEBEiUKBXVzYWdlGAYgASgLMhEuYWlmb3JnZS52MS5Vc2FnZUgBiAEBQhAKDl9maW5pc2hfcmVhc29uQggKBl91c2FnZSLqAQoPQ29tcGxldGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBnByb21wdBgCIAEoCRITCgZzdWZmaXgYAyABKAlIAIgBARIYCgt0ZW1wZXJhdHVyZRgEIAEoAUgBiAEBEhcKCm1heF90b2tlbnMYBSABKA1IAogBARISCgV0b3BfcBgGIAEoAUgDiAEBEhEKBHNlZWQYByABKARIBIgBARIMCgRzdG9wGAggAygJQgkKB19zdWZmaXhCDgoMX3RlbXBlcmF0dXJlQg0KC19tYXhfdG9rZW5zQggKBl90b3BfcEIHCgVfc2VlZCJECg5Db21wbGV0ZUNob2ljZRINCgVpbmRleBgBIAEoDRIMCgR0ZXh0GAIgASgJEhUKDWZpbmlzaF9yZWFzb24YAyABKAkijQEKEENvbXBsZXRlUmVzcG9uc2USCgoCaWQYASABKAkSDwoHY3JlYXRlZBgCIAEoAxINCgVtb2RlbBgDIAEoCRIrCgdjaG9pY2VzGAQgAygLMhouYWlmb3JnZS52MS5Db21wbGV0ZUNob2ljZRIgCgV1c2FnZRgFIAEoCzIRLmFpZm9yZ2UudjEuVXNhZ2UiVAoMRW1iZWRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBWlucHV0GAIgAygJEhcKCmRpbWVuc2lvbnMYAyABKA1IAIgBAUINCgtfZGltZW5zaW9ucyIqCglFbWJlZGRpbmcSDQoFaW5kZXgYASABKA0SDgoGdmFsdWVzGAIgAygCImsKDUVtYmVkUmVzcG9uc2USDQoFbW9kZWwYASABKAkSKQoKZW1iZWRkaW5ncxgCIAMoCzIVLmFpZm9yZ2UudjEuRW1iZWRkaW5nEiAKBXVzYWdlGAMgASgLMhEuYWlmb3JnZS52MS5Vc2FnZTLbAwoQSW5mZXJlbmNlU2VydmljZRJcCgpMaXN0TW9kZWxzEh0uYWlmb3JnZS52MS5MaXN0TW9kZWxzUmVxdWVzdBoeLmFpZm9yZ2UudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIg+C0+STAgkSBy9tb2RlbHMSUgoFUXVlcnkSGC5haWZvcmdlLnYxLlF1ZXJ5UmVxdWVzdBoZLmFpZm9yZ2UudjEuUXVlcnlSZXNwb25zZSIUgtPkkwIOOgEqIgkvdjEvcXVlcnkSOwoEQ2hhdBIXLmFpZm9yZ2UudjEuQ2hhdFJlcXVlc3QaGC5haWZvcmdlLnYxLkNoYXRSZXNwb25zZSIAEk8KCkNoYXRTdHJlYW0SHS5haWZvcmdlLnYxLkNoYXRTdHJlYW1SZXF1ZXN0Gh4uYWlmb3JnZS52MS5DaGF0U3RyZWFtUmVzcG9uc2UiADABEkcKCENvbXBsZXRlEhsuYWlmb3JnZS52MS5Db21wbGV0ZVJlcXVlc3QaHC5haWZvcmdlLnYxLkNvbXBsZXRlUmVzcG9uc2UiABI+CgVFbWJlZBIYLmFpZm9yZ2UudjEuRW1iZWRSZXF1ZXN0GhkuYWlmb3JnZS52MS5FbWJlZFJlc3BvbnNlIgBiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message aiforge.v1.ListModelsRequest
@@ -371,6 +371,212 @@ export const ChatStreamResponseSchema: GenMessage<ChatStreamResponse> = /*@__PUR
   messageDesc(file_aiforge_v1_inference, 11);
 
 /**
+ * @generated from message aiforge.v1.CompleteRequest
+ */
+export type CompleteRequest = Message<"aiforge.v1.CompleteRequest"> & {
+  /**
+   * Empty: the active model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * @generated from field: string prompt = 2;
+   */
+  prompt: string;
+
+  /**
+   * What comes after the answer: fill in the middle, where the model can.
+   *
+   * @generated from field: optional string suffix = 3;
+   */
+  suffix?: string | undefined;
+
+  /**
+   * @generated from field: optional double temperature = 4;
+   */
+  temperature?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 max_tokens = 5;
+   */
+  maxTokens?: number | undefined;
+
+  /**
+   * @generated from field: optional double top_p = 6;
+   */
+  topP?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 seed = 7;
+   */
+  seed?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated string stop = 8;
+   */
+  stop: string[];
+};
+
+/**
+ * Describes the message aiforge.v1.CompleteRequest.
+ * Use `create(CompleteRequestSchema)` to create a new message.
+ */
+export const CompleteRequestSchema: GenMessage<CompleteRequest> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_inference, 12);
+
+/**
+ * @generated from message aiforge.v1.CompleteChoice
+ */
+export type CompleteChoice = Message<"aiforge.v1.CompleteChoice"> & {
+  /**
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string finish_reason = 3;
+   */
+  finishReason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.CompleteChoice.
+ * Use `create(CompleteChoiceSchema)` to create a new message.
+ */
+export const CompleteChoiceSchema: GenMessage<CompleteChoice> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_inference, 13);
+
+/**
+ * @generated from message aiforge.v1.CompleteResponse
+ */
+export type CompleteResponse = Message<"aiforge.v1.CompleteResponse"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: int64 created = 2;
+   */
+  created: bigint;
+
+  /**
+   * @generated from field: string model = 3;
+   */
+  model: string;
+
+  /**
+   * @generated from field: repeated aiforge.v1.CompleteChoice choices = 4;
+   */
+  choices: CompleteChoice[];
+
+  /**
+   * @generated from field: aiforge.v1.Usage usage = 5;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.CompleteResponse.
+ * Use `create(CompleteResponseSchema)` to create a new message.
+ */
+export const CompleteResponseSchema: GenMessage<CompleteResponse> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_inference, 14);
+
+/**
+ * @generated from message aiforge.v1.EmbedRequest
+ */
+export type EmbedRequest = Message<"aiforge.v1.EmbedRequest"> & {
+  /**
+   * Empty: the active model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Texts, each of which gets an embedding.
+   *
+   * @generated from field: repeated string input = 2;
+   */
+  input: string[];
+
+  /**
+   * Fewer numbers than the model's own, where it can.
+   *
+   * @generated from field: optional uint32 dimensions = 3;
+   */
+  dimensions?: number | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.EmbedRequest.
+ * Use `create(EmbedRequestSchema)` to create a new message.
+ */
+export const EmbedRequestSchema: GenMessage<EmbedRequest> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_inference, 15);
+
+/**
+ * @generated from message aiforge.v1.Embedding
+ */
+export type Embedding = Message<"aiforge.v1.Embedding"> & {
+  /**
+   * Of the text in `input`.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: repeated float values = 2;
+   */
+  values: number[];
+};
+
+/**
+ * Describes the message aiforge.v1.Embedding.
+ * Use `create(EmbeddingSchema)` to create a new message.
+ */
+export const EmbeddingSchema: GenMessage<Embedding> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_inference, 16);
+
+/**
+ * @generated from message aiforge.v1.EmbedResponse
+ */
+export type EmbedResponse = Message<"aiforge.v1.EmbedResponse"> & {
+  /**
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * @generated from field: repeated aiforge.v1.Embedding embeddings = 2;
+   */
+  embeddings: Embedding[];
+
+  /**
+   * No tokens are generated: completion_tokens is 0.
+   *
+   * @generated from field: aiforge.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.EmbedResponse.
+ * Use `create(EmbedResponseSchema)` to create a new message.
+ */
+export const EmbedResponseSchema: GenMessage<EmbedResponse> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_inference, 17);
+
+/**
  * @generated from service aiforge.v1.InferenceService
  */
 export const InferenceService: GenService<{
@@ -407,6 +613,24 @@ export const InferenceService: GenService<{
     methodKind: "server_streaming";
     input: typeof ChatStreamRequestSchema;
     output: typeof ChatStreamResponseSchema;
+  },
+  /**
+   * Over REST POST /v1/completions and POST /v1/embeddings.
+   *
+   * @generated from rpc aiforge.v1.InferenceService.Complete
+   */
+  complete: {
+    methodKind: "unary";
+    input: typeof CompleteRequestSchema;
+    output: typeof CompleteResponseSchema;
+  },
+  /**
+   * @generated from rpc aiforge.v1.InferenceService.Embed
+   */
+  embed: {
+    methodKind: "unary";
+    input: typeof EmbedRequestSchema;
+    output: typeof EmbedResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_aiforge_v1_inference, 0);
