@@ -58,6 +58,8 @@ t.test('completions', async (t) => {
   await t.test('echo repeats the prompt', async (t) => {
     t.equal((await complete({ echo: true })).choices[0].text, `if (a${text}`);
     t.equal((await complete({ echo: true, prompt: tokenIds('if (a') })).choices[0].text, `if (a${text}`);
+    const four = (await complete({ echo: true, prompt: ['if (a', 'for'], n: 2, max_tokens: 1 })).choices.map((c: any) => c.text.slice(0, -1));
+    t.same(four, ['if (a', 'if (a', 'for', 'for'], 'the answers to a prompt follow one another');
     t.match(await complete({ echo: true, max_tokens: 0 }), { choices: [{ text: 'if (a', finish_reason: 'length' }], usage: { completion_tokens: 0 } });
     t.match(await complete({ echo: true, logprobs: 1 }), { status: 400, error: { param: 'logprobs' } });
     t.match(await complete({ echo: true, suffix: ')' }), { status: 400, error: { param: 'echo' } });

@@ -1,6 +1,6 @@
 import type { LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
 import { ContextOverflow } from './context-overflow.ts';
-import { throwIfGone } from './generation.ts';
+import { throwIfGone } from './gone.ts';
 import { Slots } from './slots.ts';
 
 export interface Embedding {
@@ -10,30 +10,20 @@ export interface Embedding {
   tokens: number;
 }
 
-/** A long text is read in pieces, so that a client that goes away is noticed meanwhile. */
-const pieceTokens = 128;
-
 /**
  * Embeddings of a model, one text at a time: as its GGUF says how to pool, else the last token's state, as Ollama does.
  * Its context is made with the first text.
  */
 export class Embedder {
   private readonly model: LlamaModel;
-  private readonly contextTokens: number;
-  private readonly threads: number | undefined;
+  private readonly shape: { contextSize: number; batchSize: number; threads?: number };
   private readonly turn: Slots<true>;
   private context: LlamaEmbeddingContext | undefined;
 
-  constructor(model: LlamaModel, contextTokens: number, threads: number | undefined, queueLimit: number) {
+  constructor(model: LlamaModel, shape: { contextSize: number; batchSize: number; threads?: number }, queueLimit: number) {
     this.model = model;
-    this.contextTokens = contextTokens;
-    this.threads = threads;
+    this.shape = shape;
     this.turn = new Slots<true>([true], queueLimit);
-  }
-
-  /** Tokens that are read at once. What is pooled over the whole text has to be read at once. */
-  static batchTokens(pooling: unknown, contextTokens: number): number {
-    return pooling === undefined || pooling === 0 ? Math.min(pieceTokens, contextTokens) : contextTokens;
   }
 
   /** Embeds texts in their order. @throws ForgeError rate_limited, cancelled, ContextOverflow */
@@ -41,8 +31,9 @@ export class Embedder {
     return this.turn.lend(signal, async () => {
       const context = await this.ready();
       const lengths = texts.map((text) => context.calculateInputLength([...text]));
-      const longest = lengths.find((length) => length >= this.contextTokens);
-      if (longest !== undefined) throw new ContextOverflow('input', longest, this.contextTokens, this.contextTokens - 1);
+      const most = this.shape.contextSize - 1;
+      const longest = lengths.find((length) => length > most);
+      if (longest !== undefined) throw new ContextOverflow('input', longest, this.shape.contextSize, most);
       // Without its context, llama.cpp stops before the next piece.
       const leave = () => void context.dispose();
       signal.addEventListener('abort', leave, { once: true });
@@ -64,12 +55,7 @@ export class Embedder {
 
   private async ready(): Promise<LlamaEmbeddingContext> {
     if (this.context !== undefined && !this.context.disposed) return this.context;
-    const pooling = (this.model.fileInfo.architectureMetadata as { pooling_type?: unknown }).pooling_type;
-    this.context = await this.model.createEmbeddingContext({
-      contextSize: this.contextTokens,
-      batchSize: Embedder.batchTokens(pooling, this.contextTokens),
-      ...(this.threads === undefined ? {} : { threads: this.threads }),
-    });
+    this.context = await this.model.createEmbeddingContext(this.shape);
     return this.context;
   }
 }

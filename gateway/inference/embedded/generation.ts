@@ -1,10 +1,11 @@
 import type { LlamaContextSequence, LlamaGrammar, Token } from 'node-llama-cpp';
-import { ForgeError } from '../../../core/errors.ts';
 import { ContextOverflow } from './context-overflow.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { readPrompt } from './prompt-reading.ts';
 import type { Sampling } from './sampling.ts';
 import { scoredTokens } from './scored-tokens.ts';
 import { sampledTokens } from './sampled-tokens.ts';
+import { throwIfGone } from './gone.ts';
 import { StopStrings } from './stop-strings.ts';
 import type { TokenScore } from './token-score.ts';
 import { ScoredText } from './token-score.ts';
@@ -40,8 +41,6 @@ export interface NextToken {
   likeliest?: readonly (readonly [Token, number])[];
 }
 
-/** A prompt is read in pieces, so that a client that goes away is noticed while a long one is read. */
-const promptPiece = 128;
 /** By which node-llama-cpp's grammars end a JSON text: white space that it never has inside. */
 const jsonEnd = '\n\n\n\n';
 
@@ -60,7 +59,7 @@ export async function* generate(loaded: LoadedModel, sequence: LlamaContextSeque
   const most = Math.min(wanted.maxTokens ?? room, room);
   const generated: Token[] = [];
   if (most === 0) return { finishReason: 'length', completionTokens: 0 };
-  await readPrompt(sequence, prompt, signal);
+  await readPrompt(loaded.pace, sequence, prompt, signal);
 
   const next = wanted.scores === undefined ? sampledTokens(loaded, sequence, wanted, generated) : scoredTokens(loaded, sequence, wanted, wanted.scores, generated);
   let finishReason: GenerationEnd['finishReason'] = 'stop';
@@ -83,18 +82,4 @@ export async function* generate(loaded: LoadedModel, sequence: LlamaContextSeque
   const scores = stops.hit ? scored.shown(rest) : scored.all();
   if (rest !== '' || scores.length > 0) yield { text: rest, scores };
   return { finishReason, completionTokens: generated.length };
-}
-
-/** Reads all but the prompt's last piece; what the sequence still holds of the same beginning is used again. */
-async function readPrompt(sequence: LlamaContextSequence, prompt: Token[], signal: AbortSignal): Promise<void> {
-  const same = Math.min(sequence.compareContextTokens(prompt).firstDifferentIndex, prompt.length - 1);
-  await sequence.adaptStateToTokens(prompt.slice(0, same), false);
-  while (prompt.length - sequence.nextTokenIndex > promptPiece) {
-    throwIfGone(signal);
-    await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(sequence.nextTokenIndex, sequence.nextTokenIndex + promptPiece));
-  }
-}
-
-export function throwIfGone(signal: AbortSignal): void {
-  if (signal.aborted) throw new ForgeError('cancelled', 'The request was given up');
 }

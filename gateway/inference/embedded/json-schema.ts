@@ -73,6 +73,7 @@ function convert(value: unknown, at: string, defined: ReadonlySet<string>, depth
     // Each of the types with the keywords that are its own.
     return { oneOf: list('type').map((one) => inner({ type: one, ...pick(schema, byType[String(one)] ?? []) }, 'type')) };
   }
+  if (type === undefined) only();
   if (typeof type !== 'string' || byType[type] === undefined) throw wrong(`must have a type: one of ${Object.keys(byType).join(', ')}`);
   only('type', ...byType[type]);
   const count = (key: string) => {

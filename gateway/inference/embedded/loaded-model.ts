@@ -5,8 +5,10 @@ import { exportedTemplate } from '../chat-template.ts';
 import type { TemplateMessage } from '../export-record.ts';
 import { checkParity } from '../parity.ts';
 import { isSmall } from '../small-model.ts';
+import { contextShape, embeddingShape } from './context-shape.ts';
 import { Embedder } from './embedder.ts';
 import type { StoredModel } from './model-store.ts';
+import { Pace } from './prompt-reading.ts';
 import { Slots } from './slots.ts';
 
 export interface LoadLimits {
@@ -25,6 +27,7 @@ export interface LoadedModel {
   readonly contextTokens: number;
   readonly vocabularySize: number;
   readonly embedder: Embedder;
+  readonly pace: Pace;
   /** Tokens that end a turn besides the model's own end token. */
   readonly stopTokens: ReadonlySet<Token>;
   /** Stop marks that are not one token each. */
@@ -48,21 +51,23 @@ export async function loadModel(llama: Llama, path: string, size: number, stored
       const { text, tokens } = render(expected.messages, expected.add_generation_prompt);
       return { text, tokenIds: tokens };
     });
-    const most = Math.min(limits.contextTokens, model.trainContextSize);
-    const threads = isSmall(size) ? 1 : undefined;
-    context = await model.createContext({ sequences: limits.slots, contextSize: { max: most }, ...(threads === undefined ? {} : { threads }) });
+    const shape = contextShape(limits, model.trainContextSize);
+    const threads = isSmall(size) ? { threads: 1 } : {};
+    context = await model.createContext({ sequences: shape.sequences, contextSize: { max: shape.contextSize }, ...threads });
     const made = context;
+    // llama.cpp rounds a context up, and makes it smaller where memory is short.
+    const contextTokens = Math.min(shape.contextSize, made.contextSize);
     const sequences = Array.from({ length: limits.slots }, () => made.getSequence());
     const stops = stored.record.stop_tokens.map((text) => ({ text, tokens: model.tokenize(text, true) }));
     return {
       model,
       slots: new Slots(sequences, limits.queue),
-      // llama.cpp rounds a context up; beyond what the model was trained on it has nothing to say.
-      contextTokens: Math.min(most, made.contextSize),
+      contextTokens,
       vocabularySize: model.fileInfo.metadata.tokenizer.ggml.tokens.length,
-      embedder: new Embedder(model, Math.min(most, made.contextSize), threads, limits.queue),
+      embedder: new Embedder(model, { ...embeddingShape({ ...limits, contextTokens }, model.trainContextSize, model.fileInfo), ...threads }, limits.queue),
       stopTokens: new Set(stops.filter((stop) => stop.tokens.length === 1).map((stop) => stop.tokens[0]!)),
       stopTexts: stops.filter((stop) => stop.tokens.length !== 1).map((stop) => stop.text),
+      pace: new Pace(),
       render,
       tokenize: (text, specialTokens) => model.tokenize(text, specialTokens),
       dispose: () => model.dispose(),

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { createLogger } from '../../../core/logger.ts';
 import { loadLibrary } from './library.ts';
 import { ModelCache } from './model-cache.ts';
+import { usualBytes } from './model-memory.ts';
 import { createEngineRoutes } from './routes.ts';
 
 const { values } = parseArgs({
@@ -19,8 +20,8 @@ const { values } = parseArgs({
     slots: { type: 'string', default: '4' },
     context: { type: 'string', default: '4096' },
     queue: { type: 'string', default: '64' },
-    'loaded-models': { type: 'string', default: '3' },
-    'loaded-bytes': { type: 'string', default: String(8 * 1024 ** 3) },
+    'loaded-models': { type: 'string', default: '16' },
+    'loaded-bytes': { type: 'string', default: String(usualBytes()) },
   },
 });
 if (values.models === undefined) throw new Error('--models is required');
