@@ -3,6 +3,8 @@ import { baseModelAggregate } from '../core/base-model/base-model.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
+import { fileAggregate } from '../core/file/file.ts';
+import { FineTuningService } from '../core/gen/aiforge/v1/fine_tuning_pb.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
 import { DatasetService } from '../core/gen/aiforge/v1/dataset_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
@@ -22,6 +24,11 @@ import { createDeployer } from './deployer.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
+import { createFileService } from './files/service.ts';
+import { createAutoDeploy } from './fine-tuning/auto-deploy.ts';
+import { createResultFiles } from './fine-tuning/result-files.ts';
+import { createServedModels } from './fine-tuning/served-models.ts';
+import { createFineTuningService } from './fine-tuning/service.ts';
 import { createForward } from './forward.ts';
 import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
@@ -33,6 +40,8 @@ import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createModelDirectory } from './models.ts';
 import { createChatRoutes } from './openai/chat-routes.ts';
+import { createFileRoutes } from './openai/files/file-routes.ts';
+import { createFineTuningRoutes } from './openai/fine-tuning/job-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { createModelRoutes } from './openai/model-routes.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
@@ -65,7 +74,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const paths = dataPaths(config.dataDir);
       const store = await createJetStreamStore(connection);
       const telemetry = await createTelemetryStream(connection);
-      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as never, logger });
+      const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, fileAggregate] as never, logger });
       stops.push(() => ledger.stop());
       await ledger.start();
       const metrics = new NewestMetrics(telemetry, logger);
@@ -103,12 +112,20 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
+      const served = createServedModels({ backend, models });
+      const autoDeploy = createAutoDeploy({ ledger, served, logger });
+      stops.push(() => autoDeploy.stop());
+      autoDeploy.start();
+      const results = createResultFiles({ ledger, blobs });
+      const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results });
+      const fineTuningRoutes = [...createFileRoutes(createFileService({ ledger, blobs, results })), ...createFineTuningRoutes(fineTuning)];
+      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models), ...fineTuningRoutes], logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const port = createPort({
         routes: [
           route(HealthService, health),
           route(JobService, jobs),
+          route(FineTuningService, fineTuning),
           route(InferenceService, createInferenceService({ backend: () => backend, models })),
           route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
           route(ProjectService, createProjectService({ ledger, backend, forward })),
