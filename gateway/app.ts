@@ -132,6 +132,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
           route(RetrainService, retrain),
         ],
         raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        uploads: new Set(['/v1/files']),
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,
