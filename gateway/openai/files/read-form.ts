@@ -73,10 +73,10 @@ export async function readFileForm(request: IncomingMessage): Promise<FileForm> 
 
 /**
  * Reads what is left of a refused form and drops it: a client that is busy sending would otherwise find its connection
- * reset instead of an answer.
+ * reset instead of an answer. There is an end to that, too.
  */
 export async function dropRest(request: IncomingMessage): Promise<void> {
-  if (request.readableEnded || request.destroyed) return;
+  if (request.readableEnded || request.destroyed || Number(request.headers['content-length'] ?? 0) > 2 * maxTrainingFileBytes) return;
   request.unpipe();
   let left = maxTrainingFileBytes;
   await new Promise<void>((done) => {
