@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { invalid } from '../../../core/errors.ts';
 import { checkLimit } from '../../cursor-page.ts';
@@ -60,7 +59,7 @@ export function createFileRoutes(files: FileService): OpenAiRoute[] {
           'content-length': file.bytes,
           'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(file.filename)}`,
         });
-        await pipeline(Readable.from(chunks), response);
+        await pipeline(chunks, response);
       },
     },
   ];
