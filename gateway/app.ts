@@ -4,6 +4,7 @@ import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
 import { AccessService } from '../core/gen/aiforge/v1/access_pb.ts';
+import { FineTuningService } from '../core/gen/aiforge/v1/fine_tuning_pb.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
 import { DatasetService } from '../core/gen/aiforge/v1/dataset_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
@@ -26,6 +27,11 @@ import { createDocsHandler } from './docs/handler.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
+import { createFileService } from './files/service.ts';
+import { createAutoDeploy } from './fine-tuning/auto-deploy.ts';
+import { createResultFiles } from './fine-tuning/result-files.ts';
+import { createServedModels } from './fine-tuning/served-models.ts';
+import { createFineTuningService } from './fine-tuning/service.ts';
 import { createForward } from './forward.ts';
 import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
@@ -37,6 +43,8 @@ import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createModelDirectory } from './models.ts';
 import { createInferenceRoutes } from './openai/inference-routes.ts';
+import { createFileRoutes } from './openai/files/file-routes.ts';
+import { createFineTuningRoutes } from './openai/fine-tuning/job-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
 import { createModelRoutes } from './openai/model-routes.ts';
 import { createOpenApiDocument } from './openapi/document.ts';
@@ -115,9 +123,17 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
+      const served = createServedModels({ backend, models });
+      const autoDeploy = createAutoDeploy({ ledger, served, logger });
+      stops.push(() => autoDeploy.stop());
+      autoDeploy.start();
+      const results = createResultFiles({ ledger, blobs });
+      const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results });
       const openAi = [
         ...createInferenceRoutes({ backend: () => backend, models }),
         ...createModelRoutes(models, createDeleteModel({ ledger, backend, models })),
+        ...createFileRoutes(createFileService({ ledger, blobs, results })),
+        ...createFineTuningRoutes(fineTuning),
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
@@ -125,6 +141,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const routes = [
         route(HealthService, health),
         route(JobService, jobs),
+        route(FineTuningService, fineTuning),
         route(InferenceService, createInferenceService({ backend: () => backend, models })),
         route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
         route(ProjectService, createProjectService({ ledger, backend, forward })),
@@ -144,6 +161,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         routes,
         gate,
         raw: [lane.handle, openApi, createDocsHandler({ logger }), createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        uploads: new Set(['/v1/files']),
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,

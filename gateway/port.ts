@@ -26,6 +26,8 @@ export interface PortDeps {
   gate?: Gate;
   /** For the gRPC health service. */
   health?: HealthProbe;
+  /** Paths of uploads: like a stream of requests, they may take their time as long as they do not fall silent. */
+  uploads?: ReadonlySet<string>;
   /** More services in Connect's own form, served by RPC alone. */
   mount?: (router: ConnectRouter) => void;
   limits?: Partial<PortLimits>;
@@ -63,7 +65,10 @@ export function createPort(deps: PortDeps): Port {
   const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, gate: deps.gate, hosts, logger: deps.logger });
 
   const connectionOf = (socket: Duplex): Connection => connections.get(socket)!;
-  const streamsRequest = (url: string): boolean => rpc.find(url.split('?', 1)[0]!)?.streamsRequest === true;
+  const streamsRequest = (url: string): boolean => {
+    const path = url.split('?', 1)[0]!;
+    return deps.uploads?.has(path) === true || rpc.find(path)?.streamsRequest === true;
+  };
   const http1 = createHttp1({
     limits,
     connectionOf,

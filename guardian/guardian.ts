@@ -4,6 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { baseModelAggregate } from '../core/base-model/base-model.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { dataPaths, type Config } from '../core/config.ts';
+import { fileAggregate } from '../core/file/file.ts';
 import { NoticePushRequestSchema, NoticePushResponseSchema } from '../core/gen/aiforge/v1/guardian_pb.ts';
 import { ProjectService } from '../core/gen/aiforge/v1/project_pb.ts';
 import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
@@ -20,6 +21,7 @@ import type { TaskRunner } from '../core/worker/task-runner.ts';
 import { createWorker } from '../core/worker/worker.ts';
 import { answerCalls, call } from './calls.ts';
 import { createExtractRunner } from './extract.ts';
+import { createFileSweeper } from './files/sweeper.ts';
 import { createMirrors } from './git/mirror.ts';
 import { createDriver } from './pipeline/driver.ts';
 import { judge } from './pipeline/gate-report.ts';
@@ -62,7 +64,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
 
   async function start(): Promise<void> {
     const store = await createJetStreamStore(nats, { mark: await readMark(paths.mark) });
-    const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as never, logger });
+    const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, fileAggregate] as never, logger });
     stops.push(() => ledger.stop());
     await ledger.start();
     const deps: LookDeps = { ledger, mirrors, projectRoots: config.projectRoots };
@@ -78,6 +80,8 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
     stops.push(() => driver.stop());
     const sweeper = createSweeper({ ledger, store, blobs, mirrors, logger });
     stops.push(() => sweeper.stop());
+    const fileSweeper = createFileSweeper({ ledger, blobs, logger });
+    stops.push(() => fileSweeper.stop());
 
     const control = (verb: ControlVerb) => ({ jobId }: { jobId: string }) => controlPipeline(ledger, jobId, verb);
     const { method: retraining } = RetrainService;
@@ -114,6 +118,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
     stops.push(answerCalls(nats, calls, logger, config.mirrorTimeoutMs + readMs));
     driver.start();
     sweeper.start();
+    fileSweeper.start();
     daemon.start();
     await worker.start();
     // The server has the subscriptions before anybody is told that the guardian is there.

@@ -28,6 +28,26 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
   async function* watch(jobId: string, after: string, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
     const cursor = parseCursor(after);
     await findJob(ledger, jobId);
+    const entry = hold(jobId);
+    try {
+      yield* (await entry.ready).watch(cursor, signal);
+    } finally {
+      release(jobId, entry);
+    }
+  }
+
+  /** What a watcher would be told up to now. @throws ForgeError not_found */
+  async function past(jobId: string): Promise<WatchJobResponse[]> {
+    await findJob(ledger, jobId);
+    const entry = hold(jobId);
+    try {
+      return (await entry.ready).messages;
+    } finally {
+      release(jobId, entry);
+    }
+  }
+
+  function hold(jobId: string): Open {
     let entry = open.get(jobId);
     if (entry === undefined) {
       const abort = new AbortController();
@@ -35,15 +55,14 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
       open.set(jobId, entry);
     }
     entry.watchers += 1;
-    try {
-      yield* (await entry.ready).watch(cursor, signal);
-    } finally {
-      entry.watchers -= 1;
-      if (entry.watchers === 0) {
-        entry.abort.abort();
-        if (open.get(jobId) === entry) open.delete(jobId);
-      }
-    }
+    return entry;
+  }
+
+  function release(jobId: string, entry: Open): void {
+    entry.watchers -= 1;
+    if (entry.watchers > 0) return;
+    entry.abort.abort();
+    if (open.get(jobId) === entry) open.delete(jobId);
   }
 
   async function openFeed(jobId: string, signal: AbortSignal): Promise<JobFeed> {
@@ -94,7 +113,7 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
     return feed;
   }
 
-  return { watch };
+  return { watch, past };
 }
 
 /** History in one order: by time, but an attempt's metrics only within the attempt. */

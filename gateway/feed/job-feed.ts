@@ -91,6 +91,11 @@ export class JobFeed {
     this.#add(false, 'gap', time, { message: `${missing} messages with metrics are not there any more` });
   }
 
+  /** What is in the list now. */
+  get messages(): WatchJobResponse[] {
+    return this.#entries.map(({ message }) => message);
+  }
+
   /** No more will come: watchers end after what is there. */
   close(): void {
     this.#closed = true;

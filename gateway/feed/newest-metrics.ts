@@ -9,6 +9,8 @@ export interface Measured {
   epoch?: number | undefined;
   loss?: number | undefined;
   totalSteps?: number | undefined;
+  /** When it will be trained, at the speed that was measured last. Unix milliseconds. */
+  endsAt?: number | undefined;
   /** Share that is done, of work that has no steps. */
   fraction?: number | undefined;
 }
@@ -76,6 +78,7 @@ export class NewestMetrics {
       if (step > 0) measured.step = step;
       measured.epoch = metric.epoch ?? measured.epoch;
       measured.loss = metric.loss ?? measured.loss;
+      if (metric.etaSeconds !== undefined) measured.endsAt = (Number(metric.timeMs) || Number(telemetry.timeMs)) + metric.etaSeconds * 1000;
       measured.fraction = metric.fraction ?? measured.fraction;
       if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
     }

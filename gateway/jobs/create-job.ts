@@ -50,6 +50,17 @@ export async function createJob({ ledger, now = Date.now }: { ledger: Ledger; no
   throw new ForgeError('version_conflict', 'no free job id could be had: try again');
 }
 
+/**
+ * The job that was made for a key before: a repeat is answered without looking at anything else.
+ * @throws ForgeError idempotency_conflict, where it was used for another body
+ */
+export async function repeatedJob(ledger: Ledger, key: JobKey, time: number): Promise<string | undefined> {
+  const known = (await ledger.refresh(reservationAggregate, key.sha256)).state;
+  if (known.status !== 'reserved') return undefined;
+  const jobId = await reserve(ledger, key, known.jobId, time);
+  return (await ledger.refresh(taskAggregate, jobId)).idempotencySha256 === key.sha256 ? jobId : undefined;
+}
+
 /** @returns id of the job that the key stands for. @throws ForgeError idempotency_conflict */
 export async function reserve(ledger: Ledger, { sha256, bodySha256 }: JobKey, jobId: string, time: number): Promise<string> {
   const meta = { commandId: randomUUID(), actor: 'client', time };

@@ -1,3 +1,5 @@
+import { minRows } from '../../core/training-file/limits.ts';
+
 /** `plain`: lines cut by layout. `full`: parsed, several kinds of examples, cleaned; what training uses. */
 export type Recipe = 'plain' | 'full';
 
@@ -68,8 +70,8 @@ export function defaultSettings(seed: bigint, recipe: Recipe = 'full'): DatasetS
     heldoutShare: 0.125,
     maxHeldoutRows: 200,
     maxHeldoutFileChars: 400_000,
-    minTrainRows: 16,
-    minHeldoutRows: 2,
+    minTrainRows: minRows.train,
+    minHeldoutRows: minRows.heldout,
     functionShare: 0.2,
     middleShare: 0.08,
     explanationShare: 0.04,

@@ -1,5 +1,6 @@
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
+import { fileAggregate } from '../../core/file/file.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { isGateDue, isOver } from '../../core/pipeline/state.ts';
 import { isForgotten } from '../../core/project/forgotten.ts';
@@ -79,5 +80,6 @@ async function keptDigests(ledger: Ledger, blobs: BlobStore): Promise<Set<string
   }
   for (const [, base] of ledger.all(baseModelAggregate)) if (base.status === 'pinned') kept.add(base.treeDigest);
   for (const digest of [...kept]) for (const file of await filesOf(digest, blobs)) kept.add(file);
+  for (const [, file] of ledger.all(fileAggregate)) if (file.status === 'stored') kept.add(file.digest);
   return kept;
 }

@@ -43,7 +43,7 @@ export async function buildFromTrainingFile(options: TrainingFileOptions): Promi
   const { validation, settings, signal, progress } = options;
   const dropped = createCounter();
   const trained = await scan(options, dropped.add, signal, (share) => progress(share * 0.5));
-  const sides: Side[] = validation !== undefined ? trained.places.map(() => 'train') : split(trained.places.map(({ prompt }) => ({ key: prompt, group: prompt })), settings.heldoutShare, settings.seed);
+  const sides: Side[] = validation !== undefined ? trained.places.map(() => 'train') : split(trained.places.map(({ prompt }) => ({ key: prompt, group: prompt })), settings.heldoutShare, settings.seed, settings.minHeldoutRows);
   const parts = [{ path: options.path, places: trained.places, sides }];
   let bytes = trained.bytes;
   if (validation !== undefined) {

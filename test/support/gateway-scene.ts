@@ -25,8 +25,8 @@ export interface GatewayScene {
   project: string;
   get(path: string): Promise<Answer>;
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
-  /** A worker that takes train tasks and does what the test says. */
-  trainer(run: TaskRunner): Promise<Worker>;
+  /** A worker that takes train tasks, and others that are named, and does what the test says. */
+  trainer(run: TaskRunner, others?: Partial<Record<TaskKind, TaskRunner>>): Promise<Worker>;
   guardian(): Promise<{ stop(): Promise<void> }>;
   /** Stops the gateway alone. */
   stop(): Promise<void>;
@@ -89,12 +89,13 @@ export async function gatewayScene(t: Pick<Test, 'teardown'>, settings: Record<s
     get url() { return `http://127.0.0.1:${port}`; },
     get: (path) => call(path, {}),
     post: (path, body, headers = {}) => call(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }) }),
-    async trainer(run) {
+    async trainer(run, others = {}) {
+      const runners = { [TaskKind.TRAIN]: run, ...others };
       const connection = await connectNats(nats.url, 'trainer');
       const worker = createWorker({
         nats: connection, workerId: 'trainer', logger: silentLogger,
-        info: { slots: [{ name: 'train', kinds: [TaskKind.TRAIN] }] },
-        runners: { [TaskKind.TRAIN]: run },
+        info: { slots: [{ name: 'train', kinds: Object.keys(runners).map((kind) => Number(kind) as TaskKind) }] },
+        runners,
         dirs: { spool: join(dataDir, 'spool'), work: join(dataDir, 'work') },
         settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
       });

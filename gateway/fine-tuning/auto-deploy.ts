@@ -1,0 +1,46 @@
+import type { Logger } from '../../core/logger.ts';
+import type { Ledger } from '../../core/store/ledger.ts';
+import type { Task, TaskState } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
+import { deploySpec, ensureTask, exportSpec } from '../jobs/follow-up.ts';
+import type { ServedModels } from './served-models.ts';
+import { deployIdOf } from './view.ts';
+
+/**
+ * Has the models of OpenAI's jobs exported and put into the backend once they are trained, so that their names answer.
+ * `<project>:latest` stays where it is: nobody asked for that to be moved. From events alone, so that any gateway may
+ * do it after any restart; what failed is tried again by request (POST /deploy/{job_id}).
+ */
+export function createAutoDeploy(deps: { ledger: Ledger; served: ServedModels; logger: Logger }): { start(): void; stop(): Promise<void> } {
+  const { ledger, served, logger } = deps;
+  const underWay = new Set<Promise<void>>();
+  let stopListening = (): void => {};
+
+  const deploy = async (job: Task, quantization: string): Promise<void> => {
+    const exportId = `${job.id}.export`;
+    await ensureTask(ledger, exportId, job.project, exportSpec(job.id, quantization), { actor: 'gateway' });
+    await ensureTask(ledger, deployIdOf(job.id), job.project, deploySpec(job.id, `${job.project}:latest`), { after: exportId, actor: 'gateway' });
+  };
+
+  const look = (task: TaskState): void => {
+    if (task.status !== 'completed' || task.spec.kind.case !== 'train' || task.spec.kind.value.fineTuning === undefined) return;
+    if (!served.canDeploy() || ledger.head(taskAggregate, deployIdOf(task.id)).state.status !== 'none') return;
+    const work = deploy(task, task.spec.kind.value.ggufQuantization)
+      .catch((error: unknown) => logger.error('a trained model could not be deployed', { job: task.id, error }))
+      .finally(() => underWay.delete(work));
+    underWay.add(work);
+  };
+
+  return {
+    start() {
+      stopListening = ledger.onApplied(({ stored, head }) => {
+        if (stored.aggregate === taskAggregate.name) look(head.state as TaskState);
+      });
+      for (const [, task] of ledger.all(taskAggregate)) look(task);
+    },
+    async stop() {
+      stopListening();
+      await Promise.allSettled(underWay);
+    },
+  };
+}
