@@ -128,6 +128,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const port = createPort({
         routes,
         gate,
+        hosts: config.allowedHosts,
+        origins: config.allowedOrigins,
         raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
