@@ -32,6 +32,7 @@ import { createForward } from './forward.ts';
 import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
 import { createInference } from './inference/create-inference.ts';
+import { limitFirstByte } from './inference/first-byte.ts';
 import { createOllamaBackend } from './inference/ollama.ts';
 import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
@@ -80,7 +81,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const blobs = createFileBlobStore(paths.blobs);
       await sweepTemporary(paths.blobs);
-      const backend = await createInference(config, logger);
+      const backend = limitFirstByte(await createInference(config, logger), config.firstByteMs);
       stops.push(() => backend.stop());
       const ollama = createOllamaBackend(config.ollamaUrl);
       stops.push(() => ollama.stop());

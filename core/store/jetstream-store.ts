@@ -75,6 +75,8 @@ export async function createJetStreamStore(connection: NatsConnection): Promise<
       const messages = await consumer.consume({ expires: 2_000, max_messages: 5_000 });
       const stop = (): void => messages.stop();
       signal.addEventListener('abort', stop, { once: true });
+      // It may have been aborted while the consumer was made, which no listener hears of.
+      if (signal.aborted) stop();
       try {
         for await (const message of messages) yield stored(message.seq, message.subject, message.data);
       } finally {

@@ -31,8 +31,11 @@ async function main(): Promise<void> {
   if (taken !== undefined) throw new Refusal(taken);
 
   let url: string | undefined;
-  const about = (): Record<string, unknown> => ({ ...(url === undefined ? {} : { url }), projectRoots: config.projectRoots, services: supervisor.pids() });
-  const supervisor = createSupervisor(localSteps(root, config, process.env['FORGE_NATS_URL'] ? undefined : await freePort()), {
+  const about = (): Record<string, unknown> => ({ ...(url === undefined ? {} : { url }), ...own, projectRoots: config.projectRoots, services: supervisor.pids() });
+  const natsPort = process.env['FORGE_NATS_URL'] ? undefined : await freePort();
+  // A URL that the user gave may hold a password, and stays out of the file.
+  const own = natsPort === undefined ? {} : { natsUrl: `nats://127.0.0.1:${natsPort}` };
+  const supervisor = createSupervisor(localSteps(root, config, natsPort), {
     logDir: dataPaths(config.dataDir).logs,
     say,
     adapt: (spec) => keepPort(spec, url),
