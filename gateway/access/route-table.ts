@@ -13,6 +13,9 @@ export interface RouteTable {
 
 /** What a request must have, told by the routers that the lanes take themselves, in the lanes' order. */
 export function createRouteTable(services: readonly ServiceRoute[], lane: Pick<OpenAiLane, 'find'>): RouteTable {
+  // Maps: a path such as `/constructor` must find nothing.
+  const methods = new Map(Object.entries(methodNeeds));
+  const openAiRoutes = new Map(Object.entries(openAiNeeds));
   const rest = createRouter(compileRules(services));
   const openAi = (path: string): ReturnType<OpenAiLane['find']> | 'undecodable' => {
     try {
@@ -27,12 +30,12 @@ export function createRouteTable(services: readonly ServiceRoute[], lane: Pick<O
       if (found === 'undecodable') return 'admin';
       if (found !== undefined) {
         const route = found.byVerb.get(verb);
-        return (route && openAiNeeds[openAiRouteName(verb, route.path)]) ?? 'admin';
+        return (route && openAiRoutes.get(openAiRouteName(verb, route.path))) ?? 'admin';
       }
-      const rpc = methodNeeds[path.slice(1)];
+      const rpc = methods.get(path.slice(1));
       if (rpc !== undefined) return rpc;
       const route = rest.match(path)?.byVerb.get(verb === 'HEAD' ? 'GET' : verb);
-      if (route !== undefined) return methodNeeds[`${route.method.parent.typeName}/${route.method.name}`] ?? 'admin';
+      if (route !== undefined) return methods.get(`${route.method.parent.typeName}/${route.method.name}`) ?? 'admin';
       return otherNeeds.find(([start]) => path.startsWith(start))?.[1] ?? 'admin';
     },
     isOpenAi: (path) => openAi(path) !== undefined,
