@@ -44,6 +44,7 @@ import { createOpenAiLane } from './openai/lane.ts';
 import { createModelRoutes } from './openai/model-routes.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
+import { defaultLimits } from './port/limits.ts';
 import { createJobFolders } from './projects/job-folders.ts';
 import { createProjectService } from './projects/service.ts';
 import { createRetrainService } from './retrain/service.ts';
@@ -110,7 +111,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const resolve = createResolve(guardian);
       const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
-      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
+      const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], bodyBytes: config.maxBodyBytes, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection);
       const routes = [
@@ -129,6 +130,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const port = createPort({
         routes,
         gate,
+        // What is no request to a model is names and numbers.
+        limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
         hosts: config.allowedHosts,
         origins: config.allowedOrigins,
         raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],

@@ -158,10 +158,19 @@ t.test('Idempotency-Keys of two API keys do not meet', async (t) => {
 });
 
 t.test('limits', async (t) => {
-  const scene = await keyedScene(t, { FORGE_MAX_REQUESTS: '4', FORGE_MAX_INFERENCE: '3', FORGE_MAX_INFERENCE_PER_KEY: '2', FORGE_FIRST_BYTE_MS: '400' });
+  const scene = await keyedScene(t, { FORGE_MAX_REQUESTS: '4', FORGE_MAX_INFERENCE: '3', FORGE_MAX_INFERENCE_PER_KEY: '2', FORGE_FIRST_BYTE_MS: '400', FORGE_MAX_BODY_BYTES: '2048' });
   const { url, keys } = scene;
   const client = (apiKey: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
   const error = (call: Promise<unknown>): Promise<unknown> => call.then(() => undefined, (thrown: unknown) => thrown);
+
+  await t.test('a body over the limit is a 413, announced or not, and no backend hears of it', async (t) => {
+    const long = { ...chat, user: 'x'.repeat(3000) };
+    t.match(await error(client(keys.inference).chat.completions.create(long)), { status: 413, message: /body: must be at most 2048 bytes/ });
+    const body = new Blob([JSON.stringify(long)]).stream();
+    const chunked = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body, duplex: 'half', headers: { authorization: `Bearer ${keys.inference}`, 'content-type': 'application/json' } } as RequestInit);
+    t.equal(chunked.status, 413);
+    t.equal((await scene.post('/v1/fine-tune', keys.train, { project_name: 'x'.repeat(3000) })).status, 413, 'REST');
+  });
 
   await t.test('a backend that does not begin is a 504, and is stopped', async (t) => {
     const late = error(client(keys.inference).chat.completions.create(chat));
