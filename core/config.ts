@@ -16,6 +16,8 @@ export interface Config {
   maxRequests: number;
   maxInference: number;
   maxInferencePerKey: number;
+  /** The largest body of a request to a model; others may have 1 MiB of it. */
+  maxBodyBytes: number;
   /** How long a backend may take to begin its answer. */
   firstByteMs: number;
   dataDir: string;
@@ -66,6 +68,7 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_MAX_REQUESTS', default: '1024', help: 'requests that may be open at once; more are a 429' },
   { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of those, requests to models' },
   { key: 'FORGE_MAX_INFERENCE_PER_KEY', default: '64', help: 'the same for one API key' },
+  { key: 'FORGE_MAX_BODY_BYTES', default: '16777216', help: 'largest body of a request to a model (others: 1 MiB at most); larger is a 413' },
   { key: 'FORGE_FIRST_BYTE_MS', default: '300000', help: 'how long a backend may take to begin its answer; longer is a 504' },
   { key: 'FORGE_DATA_DIR', default: '.forge', help: 'events, blobs, logs and models' },
   { key: 'FORGE_INFERENCE', default: 'auto', help: '`auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server' },
@@ -154,6 +157,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     maxRequests: integer('FORGE_MAX_REQUESTS', 1, 65_536),
     maxInference: integer('FORGE_MAX_INFERENCE', 1, 65_536),
     maxInferencePerKey: integer('FORGE_MAX_INFERENCE_PER_KEY', 1, 65_536),
+    maxBodyBytes: integer('FORGE_MAX_BODY_BYTES', 1024, 256 * 1024 * 1024),
     firstByteMs: integer('FORGE_FIRST_BYTE_MS', 10, 600_000),
     dataDir: path(text('FORGE_DATA_DIR')),
     inference,

@@ -36,6 +36,7 @@ import { createForward } from './forward.ts';
 import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
 import { createInference } from './inference/create-inference.ts';
+import { limitFirstByte } from './inference/first-byte.ts';
 import { createOllamaBackend } from './inference/ollama.ts';
 import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
@@ -51,6 +52,7 @@ import { createOpenApiDocument } from './openapi/document.ts';
 import { createOpenApiHandler } from './openapi/handler.ts';
 import { serveSteps } from './pipeline/serve-steps.ts';
 import { createPort } from './port.ts';
+import { defaultLimits } from './port/limits.ts';
 import { createJobFolders } from './projects/job-folders.ts';
 import { createProjectService } from './projects/service.ts';
 import { createRetrainService } from './retrain/service.ts';
@@ -94,7 +96,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const blobs = createFileBlobStore(paths.blobs);
       await sweepTemporary(paths.blobs);
-      const backend = await createInference(config, logger);
+      const backend = limitFirstByte(await createInference(config, logger), config.firstByteMs);
       stops.push(() => backend.stop());
       const ollama = createOllamaBackend(config.ollamaUrl);
       stops.push(() => ollama.stop());
@@ -135,7 +137,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         ...createFileRoutes(createFileService({ ledger, blobs, results })),
         ...createFineTuningRoutes(fineTuning),
       ];
-      const lane = createOpenAiLane({ routes: openAi, logger });
+      const lane = createOpenAiLane({ routes: openAi, bodyBytes: config.maxBodyBytes, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection);
       const routes = [
@@ -160,6 +162,10 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const port = createPort({
         routes,
         gate,
+        // What is no request to a model is names and numbers.
+        limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
+        hosts: config.allowedHosts,
+        origins: config.allowedOrigins,
         raw: [lane.handle, openApi, createDocsHandler({ logger }), createWebhook({ guardian, secret: config.webhookSecret, logger })],
         uploads: new Set(['/v1/files']),
         websocket: training.handle,

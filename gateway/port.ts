@@ -10,6 +10,7 @@ import { createDispatch, type RawHandler, type UpgradeHandler } from './port/dis
 import { createHttp1, refuseRaw } from './port/http1.ts';
 import { createHttp2 } from './port/http2.ts';
 import { defaultLimits, type PortLimits } from './port/limits.ts';
+import type { Allowed } from './port/origin.ts';
 import { sniff } from './port/sniff.ts';
 import { createRest } from './rest/rest.ts';
 import type { HealthProbe } from './rpc/health.ts';
@@ -33,6 +34,8 @@ export interface PortDeps {
   limits?: Partial<PortLimits>;
   /** Names under which the port may be called beside the loopback ones and the host it listens on. */
   hosts?: readonly string[];
+  /** Origins of pages of other hosts that may call: `scheme://host[:port]`. */
+  origins?: readonly string[];
   logger: Logger;
 }
 
@@ -50,7 +53,7 @@ export function createPort(deps: PortDeps): Port {
   const connections = new Map<Duplex, Connection>();
   const draining = new AbortController();
   const closing = new AbortController();
-  const hosts = new Set(deps.hosts);
+  const allowed: Allowed = { hosts: new Set(deps.hosts), origins: new Set(deps.origins) };
   const { bodyBytes } = limits;
   const rpc = createRpc({
     routes: deps.routes,
@@ -62,7 +65,7 @@ export function createPort(deps: PortDeps): Port {
     closing: closing.signal,
   });
   const rest = createRest({ routes: deps.routes, bodyBytes, logger: deps.logger, closing: closing.signal });
-  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, gate: deps.gate, hosts, logger: deps.logger });
+  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, gate: deps.gate, allowed, logger: deps.logger });
 
   const connectionOf = (socket: Duplex): Connection => connections.get(socket)!;
   const streamsRequest = (url: string): boolean => {
@@ -121,7 +124,7 @@ export function createPort(deps: PortDeps): Port {
 
   return {
     listen(host, port) {
-      hosts.add(host);
+      allowed.hosts.add(host);
       return new Promise((resolve, reject) => {
         server.once('error', reject);
         server.listen({ host, port }, () => {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** A key as its owner holds it: `forge_<id>_<secret>`. */
 export interface NewKey {
@@ -26,7 +26,7 @@ export function keyIdOf(key: string): string | undefined {
  * bits, however fast each try is, and a slow one would be paid for at each request.
  */
 export function hashKey(key: string): Uint8Array {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }
 
 /** Whether a key has this hash, in a time that does not depend on where the two differ. */

@@ -98,6 +98,8 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
       const messages = await consumer.consume({ expires: 2_000, max_messages: 5_000 });
       const stop = (): void => messages.stop();
       signal.addEventListener('abort', stop, { once: true });
+      // It may have been aborted while the consumer was made, which no listener hears of.
+      if (signal.aborted) stop();
       try {
         for await (const message of messages) {
           if (continuity.doubted) await continuity.check();

@@ -32,8 +32,9 @@ async function main(): Promise<void> {
 
   let url: string | undefined;
   const natsPort = process.env['FORGE_NATS_URL'] ? undefined : await freePort();
-  const natsUrl = natsPort === undefined ? {} : { natsUrl: `nats://127.0.0.1:${natsPort}` };
-  const about = (): Record<string, unknown> => ({ ...(url === undefined ? {} : { url }), ...natsUrl, projectRoots: config.projectRoots, services: supervisor.pids() });
+  // A URL that the user gave may hold a password, and stays out of the file.
+  const own = natsPort === undefined ? {} : { natsUrl: `nats://127.0.0.1:${natsPort}` };
+  const about = (): Record<string, unknown> => ({ ...(url === undefined ? {} : { url }), ...own, projectRoots: config.projectRoots, services: supervisor.pids() });
   const supervisor = createSupervisor(localSteps(root, config, natsPort), {
     logDir: dataPaths(config.dataDir).logs,
     say,

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { apiKeyAggregate, useIntervalMs } from '../../core/access/api-key.ts';
+import { listKeys } from '../../core/access/manage.ts';
 import { keyIdOf, matchesHash } from '../../core/access/secret.ts';
 import { ForgeError } from '../../core/errors.ts';
 import { Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
@@ -61,6 +62,10 @@ export function createGate(deps: GateDeps): Gate {
   const tally: Tally = createTally(deps.limits);
   const open = new Map<string, Set<Visitor>>();
   const noting = new Set<string>();
+
+  if (keys && !listKeys(ledger).some(([, { status }]) => status === 'active')) {
+    logger.warn('API keys are on and there is none, so that nobody may call: npm run keys -- create --name admin --scopes admin');
+  }
 
   const noteUse = (keyId: string, lastUsedAt: number): void => {
     if (noting.has(keyId) || now() - lastUsedAt < useIntervalMs) return;

@@ -13,6 +13,15 @@ export interface RouteTable {
 
 /** What a request must have, told by the routers that the lanes take themselves, in the lanes' order. */
 export function createRouteTable(services: readonly ServiceRoute[], lane: Pick<OpenAiLane, 'find'>): RouteTable {
+  // Maps: a path such as `/constructor` must find nothing.
+  const methods = new Map(Object.entries(methodNeeds));
+  const openAiRoutes = new Map(Object.entries(openAiNeeds));
+  // By route: names are put together once.
+  const known = new WeakMap<object, Need>();
+  const remember = (route: object, need: Need | undefined): Need => {
+    known.set(route, need ?? 'admin');
+    return need ?? 'admin';
+  };
   const rest = createRouter(compileRules(services));
   const openAi = (path: string): ReturnType<OpenAiLane['find']> | 'undecodable' => {
     try {
@@ -27,12 +36,13 @@ export function createRouteTable(services: readonly ServiceRoute[], lane: Pick<O
       if (found === 'undecodable') return 'admin';
       if (found !== undefined) {
         const route = found.byVerb.get(verb);
-        return (route && openAiNeeds[openAiRouteName(verb, route.path)]) ?? 'admin';
+        if (route === undefined) return 'admin';
+        return known.get(route) ?? remember(route, openAiRoutes.get(openAiRouteName(verb, route.path)));
       }
-      const rpc = methodNeeds[path.slice(1)];
+      const rpc = methods.get(path.slice(1));
       if (rpc !== undefined) return rpc;
       const route = rest.match(path)?.byVerb.get(verb === 'HEAD' ? 'GET' : verb);
-      if (route !== undefined) return methodNeeds[`${route.method.parent.typeName}/${route.method.name}`] ?? 'admin';
+      if (route !== undefined) return known.get(route) ?? remember(route, methods.get(`${route.method.parent.typeName}/${route.method.name}`));
       return otherNeeds.find(([start]) => path.startsWith(start))?.[1] ?? 'admin';
     },
     isOpenAi: (path) => openAi(path) !== undefined,

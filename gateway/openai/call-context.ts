@@ -1,4 +1,5 @@
 import { createCallContext } from '../port/call-context.ts';
+import { callerOf } from '../port/caller.ts';
 import type { CallContext } from '../method.ts';
 import type { OpenAiCall } from './routes.ts';
 
@@ -7,5 +8,5 @@ export function contextOf({ request, response }: Pick<OpenAiCall, 'request' | 'r
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const key = request.headers['idempotency-key'];
-  return createCallContext(gone.signal, String(response.getHeader('x-request-id') ?? ''), Array.isArray(key) ? key[0] : key);
+  return createCallContext(gone.signal, String(response.getHeader('x-request-id') ?? ''), Array.isArray(key) ? key[0] : key, callerOf(request));
 }

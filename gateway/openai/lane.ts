@@ -3,6 +3,7 @@ import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { openAiError } from './errors.ts';
+import { bodyLimitBytes, limitBody } from './request-body.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
 import { sendOpenAi } from './send.ts';
 
@@ -13,14 +14,18 @@ export interface OpenAiLane {
   handle(request: IncomingMessage, response: ServerResponse, url: URL): boolean;
 }
 
-/** OpenAI's routes. Errors have OpenAI's `error` object and the reference's `detail` beside it. */
-export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?: Logger }): OpenAiLane {
-  const { logger = silentLogger } = deps;
+/**
+ * OpenAI's routes. Errors have OpenAI's `error` object and the reference's `detail` beside it.
+ * @param deps `bodyBytes`: the largest body that `readBody` takes here
+ */
+export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; bodyBytes?: number; logger?: Logger }): OpenAiLane {
+  const { bodyBytes = bodyLimitBytes, logger = silentLogger } = deps;
   const match = createOpenAiRouter(deps.routes);
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
     const route = byVerb.get(request.method!);
     if (route === undefined) return refuseVerb(response, [...byVerb.keys()].join(', '));
+    if (bodyBytes !== bodyLimitBytes) limitBody(request, bodyBytes);
     await route.handle({ request, response, values, query: () => url.searchParams });
   };
 

@@ -3,13 +3,20 @@ import { ForgeError } from '../../core/errors.ts';
 
 export const bodyLimitBytes = 16 * 1024 * 1024;
 
+const limits = new WeakMap<IncomingMessage, number>();
+
+/** For `readBody`, whoever calls it. */
+export function limitBody(request: IncomingMessage, limitBytes: number): void {
+  limits.set(request, limitBytes);
+}
+
 /**
  * Reads a request's body.
  * What is too large is still read, and thrown away, up to four times the limit: a client that is busy sending would
  * otherwise find its connection reset instead of an answer.
  * @throws ForgeError too_large
  */
-export async function readBody(request: IncomingMessage, limitBytes = bodyLimitBytes): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, limitBytes = limits.get(request) ?? bodyLimitBytes): Promise<Buffer> {
   const tooLarge = new ForgeError('too_large', `body: must be at most ${limitBytes} bytes`, { field: 'body' });
   if (Number(request.headers['content-length'] ?? 0) > limitBytes * 4) throw tooLarge;
   const chunks: Buffer[] = [];

@@ -2,10 +2,13 @@ import { cors } from '@connectrpc/connect';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 const exposed = [...cors.exposedHeaders, 'x-request-id', 'retry-after'].join(', ');
-const requested = [...cors.allowedHeaders, 'idempotency-key', 'x-request-id', 'authorization'].join(', ');
+const requested = [...cors.allowedHeaders, 'idempotency-key', 'x-request-id', 'authorization', 'x-api-key'];
+/** What OpenAI's own package tells of itself in browsers, in names that grow with its versions. */
+const told = /^(x-stainless-[a-z-]{1,40}|openai-(organization|project|beta))$/;
 
 /**
- * Lets a page of an allowed origin (see origin.ts, which has refused all others) read the answer.
+ * Lets a page of an allowed origin (see origin.ts, which has refused all others) read the answer. The origin is named,
+ * never `*`; and a browser's own credentials (cookies) are not asked for, since none are known here.
  * @returns true where the request was a preflight and is answered
  */
 export function allowOrigin(request: IncomingMessage, response: ServerResponse): boolean {
@@ -16,7 +19,8 @@ export function allowOrigin(request: IncomingMessage, response: ServerResponse):
   response.setHeader('access-control-expose-headers', exposed);
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return false;
   response.setHeader('access-control-allow-methods', 'GET, HEAD, POST, DELETE, OPTIONS');
-  response.setHeader('access-control-allow-headers', requested);
+  const asked = (request.headers['access-control-request-headers'] ?? '').split(',').map((name) => name.trim().toLowerCase()).filter((name) => told.test(name)).slice(0, 20);
+  response.setHeader('access-control-allow-headers', [...requested, ...asked].join(', '));
   response.setHeader('access-control-max-age', '7200');
   response.statusCode = 204;
   response.end();

@@ -13,7 +13,7 @@ import { setCaller } from './caller.ts';
 import { allowOrigin } from './cors.ts';
 import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
-import { refuseOrigin } from './origin.ts';
+import { refuseOrigin, type Allowed } from './origin.ts';
 import { challenge, refuse, type Lane } from './refuse.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
@@ -26,7 +26,7 @@ export interface DispatchDeps {
   rest: RestLane;
   websocket: UpgradeHandler;
   gate: Gate | undefined;
-  hosts: ReadonlySet<string>;
+  allowed: Allowed;
   logger: Logger;
 }
 
@@ -67,9 +67,9 @@ export function createDispatch(deps: DispatchDeps): {
     if (socket.destroyed) pass.leave();
   };
   const lanes = (request: IncomingMessage, response: ServerResponse, requestId: string): void => {
-    const refused = refuseOrigin(request.headers, deps.hosts);
-    if (refused !== undefined) return sendError(request, response, refused);
     const url = parseTarget(request.url);
+    const refused = refuseOrigin(request.headers, deps.allowed);
+    if (refused !== undefined) return refuse(laneOf(request, url?.pathname ?? ''), request, response, refused);
     if (url === undefined) return sendError(request, response, new ForgeError('invalid_argument', 'The request target is not a valid path'));
     if (allowOrigin(request, response)) return;
     if (!letIn(request, response, url.pathname)) return;
@@ -102,7 +102,7 @@ export function createDispatch(deps: DispatchDeps): {
         if (error.retryAfterSeconds !== undefined) more['retry-after'] = String(Math.ceil(error.retryAfterSeconds));
         refuseRaw(socket, errorStatus[error.code].http, error.message, requestId, more);
       };
-      const refused = refuseOrigin(request.headers, deps.hosts);
+      const refused = refuseOrigin(request.headers, deps.allowed);
       if (refused !== undefined) return turnAway(refused);
       const open = (): void => {
         if (socket.destroyed) return;

@@ -17,9 +17,9 @@ const health = async (url: string): Promise<{ status: number; degraded: string[]
 
 t.test('bad settings are all told at once, and nothing is made', async (t) => {
   const dir = t.testdir();
-  const forge = startForge(t, join(dir, 'data'), { FORGE_PORT: 'eighty', FORGE_PROT: '1', FORGE_HOST: '0.0.0.0' });
+  const forge = startForge(t, join(dir, 'data'), { FORGE_PORT: 'eighty', FORGE_PROT: '1', FORGE_HOST: '0.0.0.0', FORGE_API_KEYS: 'off' });
   t.equal(await forge.ended, 1);
-  for (const key of ['FORGE_PORT', 'FORGE_PROT', 'FORGE_HOST']) t.match(forge.output(), new RegExp(`${key}: `));
+  for (const key of ['FORGE_PORT', 'FORGE_PROT', 'FORGE_API_KEYS']) t.match(forge.output(), new RegExp(`${key}: `));
   t.notMatch(forge.output(), /\n\s+at /, 'no stack trace');
   t.notOk(existsSync(join(dir, 'data')));
 });
