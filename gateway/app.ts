@@ -32,6 +32,11 @@ import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
 import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
+import { createMetricsHandler } from './metrics/handler.ts';
+import { createInferenceMetrics } from './metrics/inference.ts';
+import { processText } from './metrics/process.ts';
+import { createRequestMetrics } from './metrics/requests.ts';
+import { stateText } from './metrics/state.ts';
 import { createModelDirectory } from './models.ts';
 import { createChatRoutes } from './openai/chat-routes.ts';
 import { createOpenAiLane } from './openai/lane.ts';
@@ -78,7 +83,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const blobs = createFileBlobStore(paths.blobs);
       await sweepTemporary(paths.blobs);
-      const backend = await createInference(config, logger);
+      const inferenceMetrics = createInferenceMetrics();
+      const backend = inferenceMetrics.measured(await createInference(config, logger));
       stops.push(() => backend.stop());
       const ollama = createOllamaBackend(config.ollamaUrl);
       stops.push(() => ollama.stop());
@@ -119,10 +125,13 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         route(RetrainService, retrain),
       ];
       const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
+      const requestMetrics = createRequestMetrics();
+      const metricsHandler = createMetricsHandler([requestMetrics.text, inferenceMetrics.text, () => stateText({ ledger, store, roster }), processText], logger);
       const port = createPort({
         routes,
-        raw: [lane.handle, openApi, createDocsHandler({ logger }), createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        raw: [lane.handle, openApi, createDocsHandler({ logger }), metricsHandler, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,
+        metrics: requestMetrics,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,
       });

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { ForgeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ServiceRoute } from './method.ts';
+import type { RequestMetrics } from './metrics/requests.ts';
 import { createConnection, type Connection } from './port/connection.ts';
 import { createDispatch, type RawHandler, type UpgradeHandler } from './port/dispatch.ts';
 import { createHttp1, refuseRaw } from './port/http1.ts';
@@ -28,6 +29,8 @@ export interface PortDeps {
   limits?: Partial<PortLimits>;
   /** Names under which the port may be called beside the loopback ones and the host it listens on. */
   hosts?: readonly string[];
+  /** Where answers are counted. */
+  metrics?: Pick<RequestMetrics, 'watch'>;
   logger: Logger;
 }
 
@@ -57,7 +60,7 @@ export function createPort(deps: PortDeps): Port {
     closing: closing.signal,
   });
   const rest = createRest({ routes: deps.routes, bodyBytes, logger: deps.logger, closing: closing.signal });
-  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, hosts, logger: deps.logger });
+  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, hosts, ...(deps.metrics === undefined ? {} : { metrics: deps.metrics }), logger: deps.logger });
 
   const connectionOf = (socket: Duplex): Connection => connections.get(socket)!;
   const streamsRequest = (url: string): boolean => rpc.find(url.split('?', 1)[0]!)?.streamsRequest === true;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import { openAiError } from './errors.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
 import { sendOpenAi } from './send.ts';
@@ -19,6 +20,7 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
     const route = byVerb.get(request.method!);
     if (route === undefined) return refuseVerb(response, [...byVerb.keys()].join(', '));
+    markRoute(response, 'openai', route.path);
     await route.handle({ request, response, values, query: () => url.searchParams });
   };
 

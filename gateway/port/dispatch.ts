@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../core/logger.ts';
 import { ForgeError } from '../../core/errors.ts';
+import type { RequestMetrics } from '../metrics/requests.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import { sendError } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
@@ -22,6 +24,7 @@ export interface DispatchDeps {
   rest: RestLane;
   websocket: UpgradeHandler;
   hosts: ReadonlySet<string>;
+  metrics?: Pick<RequestMetrics, 'watch'>;
   logger: Logger;
 }
 
@@ -38,7 +41,10 @@ export function createDispatch(deps: DispatchDeps): {
     if (allowOrigin(request, response)) return;
     if (deps.raw.some((handler) => handler(request, response, url))) return;
     const path = url.pathname;
-    if (deps.rpc.find(path) !== undefined) return void deps.rpc.handle(request, response, path, requestId);
+    if (deps.rpc.find(path) !== undefined) {
+      markRoute(response, 'rpc', path);
+      return void deps.rpc.handle(request, response, path, requestId);
+    }
     if (refuseUnknownRpc(request, response, path)) return;
     void deps.rest.handle(request, response, url, requestId);
   };
@@ -47,6 +53,7 @@ export function createDispatch(deps: DispatchDeps): {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
       response.setHeader('x-request-id', requestId);
       response.on('error', () => undefined);
+      deps.metrics?.watch(response);
       try {
         lanes(request, response, requestId);
       } catch (error) {
