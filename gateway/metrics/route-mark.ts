@@ -25,7 +25,7 @@ export function markBegin(response: ServerResponse, now: number): void {
   (response as Marked)[begun] = now;
 }
 
-export function readMarks(response: ServerResponse): { lane: Lane; route: string; begun: number } {
-  const marked = response as Marked;
-  return { lane: marked[lane] ?? 'none', route: marked[route] ?? 'none', begun: marked[begun] ?? NaN };
-}
+export const laneOf = (response: ServerResponse): Lane => (response as Marked)[lane] ?? 'none';
+export const routeOf = (response: ServerResponse): string => (response as Marked)[route] ?? 'none';
+/** Monotonic milliseconds. */
+export const begunAt = (response: ServerResponse): number => (response as Marked)[begun] ?? NaN;
