@@ -18,8 +18,8 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?
   const match = createOpenAiRouter(deps.routes);
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
-    const route = byVerb.get(request.method!);
-    if (route === undefined) return refuseVerb(response, [...byVerb.keys()].join(', '));
+    const route = byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
+    if (route === undefined) return refuseVerb(response, [...byVerb.keys(), ...(byVerb.has('GET') ? ['HEAD'] : [])].join(', '));
     markRoute(response, 'openai', route.path);
     await route.handle({ request, response, values, query: () => url.searchParams });
   };
