@@ -42,6 +42,11 @@ import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
 import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
+import { createMetricsHandler } from './metrics/handler.ts';
+import { createInferenceMetrics } from './metrics/inference.ts';
+import { processText } from './metrics/process.ts';
+import { createRequestMetrics } from './metrics/requests.ts';
+import { stateText } from './metrics/state.ts';
 import { createModelDirectory } from './models.ts';
 import { createInferenceRoutes } from './openai/inference-routes.ts';
 import { createFileRoutes } from './openai/files/file-routes.ts';
@@ -96,7 +101,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const blobs = createFileBlobStore(paths.blobs);
       await sweepTemporary(paths.blobs);
-      const backend = limitFirstByte(await createInference(config, logger), config.firstByteMs);
+      const inferenceMetrics = createInferenceMetrics();
+      const backend = inferenceMetrics.measured(limitFirstByte(await createInference(config, logger), config.firstByteMs));
       stops.push(() => backend.stop());
       const ollama = createOllamaBackend(config.ollamaUrl);
       stops.push(() => ollama.stop());
@@ -159,6 +165,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey },
       });
       const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
+      const requestMetrics = createRequestMetrics();
+      const metricsHandler = createMetricsHandler([requestMetrics.text, inferenceMetrics.text, () => stateText({ ledger, store, roster }), processText], logger);
       const port = createPort({
         routes,
         gate,
@@ -166,9 +174,10 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
         hosts: config.allowedHosts,
         origins: config.allowedOrigins,
-        raw: [lane.handle, openApi, createDocsHandler({ logger }), createWebhook({ guardian, secret: config.webhookSecret, logger })],
+        raw: [lane.handle, openApi, createDocsHandler({ logger }), metricsHandler, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         uploads: new Set(['/v1/files']),
         websocket: training.handle,
+        metrics: requestMetrics,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),
         logger,
       });

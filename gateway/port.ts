@@ -5,6 +5,7 @@ import { ForgeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Gate } from './access/gate.ts';
 import type { ServiceRoute } from './method.ts';
+import type { RequestMetrics } from './metrics/requests.ts';
 import { createConnection, type Connection } from './port/connection.ts';
 import { createDispatch, type RawHandler, type UpgradeHandler } from './port/dispatch.ts';
 import { createHttp1, refuseRaw } from './port/http1.ts';
@@ -36,6 +37,8 @@ export interface PortDeps {
   hosts?: readonly string[];
   /** Origins of pages of other hosts that may call: `scheme://host[:port]`. */
   origins?: readonly string[];
+  /** Where answers are counted. */
+  metrics?: Pick<RequestMetrics, 'watch'>;
   logger: Logger;
 }
 
@@ -65,7 +68,7 @@ export function createPort(deps: PortDeps): Port {
     closing: closing.signal,
   });
   const rest = createRest({ routes: deps.routes, bodyBytes, logger: deps.logger, closing: closing.signal });
-  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, gate: deps.gate, allowed, logger: deps.logger });
+  const dispatch = createDispatch({ raw: deps.raw, rpc, rest, websocket: deps.websocket, gate: deps.gate, allowed, ...(deps.metrics === undefined ? {} : { metrics: deps.metrics }), logger: deps.logger });
 
   const connectionOf = (socket: Duplex): Connection => connections.get(socket)!;
   const streamsRequest = (url: string): boolean => {

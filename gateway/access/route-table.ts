@@ -35,9 +35,9 @@ export function createRouteTable(services: readonly ServiceRoute[], lane: Pick<O
       const found = openAi(path);
       if (found === 'undecodable') return 'admin';
       if (found !== undefined) {
-        const route = found.byVerb.get(verb);
+        const route = found.byVerb.get(verb === 'HEAD' ? 'GET' : verb);
         if (route === undefined) return 'admin';
-        return known.get(route) ?? remember(route, openAiRoutes.get(openAiRouteName(verb, route.path)));
+        return known.get(route) ?? remember(route, openAiRoutes.get(openAiRouteName(route.verb, route.path)));
       }
       const rpc = methods.get(path.slice(1));
       if (rpc !== undefined) return rpc;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import type { RawHandler } from '../port/dispatch.ts';
 import { fixed, refuseAllButGet, sendFixed, type Fixed } from '../port/send-fixed.ts';
 import { sendError } from '../rest/answer.ts';
@@ -38,6 +39,7 @@ export function createDocsHandler(deps: { logger: Logger }): RawHandler {
     const path = url.pathname === '/docs/' ? '/docs' : url.pathname;
     const file = Object.hasOwn(files, path) ? files[path] : undefined;
     if (file === undefined) return false;
+    markRoute(response, 'own', '/docs');
     if (refuseAllButGet(request, response)) return true;
     find(path, file).then(
       (found) => sendFixed(request, response, found, headers),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import { openAiError } from './errors.ts';
 import { bodyLimitBytes, limitBody } from './request-body.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
@@ -23,8 +24,9 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; bodyByt
   const match = createOpenAiRouter(deps.routes);
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
-    const route = byVerb.get(request.method!);
-    if (route === undefined) return refuseVerb(response, [...byVerb.keys()].join(', '));
+    const route = byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
+    if (route === undefined) return refuseVerb(response, [...byVerb.keys(), ...(byVerb.has('GET') ? ['HEAD'] : [])].join(', '));
+    markRoute(response, 'openai', route.path);
     if (bodyBytes !== bodyLimitBytes) limitBody(request, bodyBytes);
     await route.handle({ request, response, values, query: () => url.searchParams });
   };

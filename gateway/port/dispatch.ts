@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '../../core/logger.ts';
 import { ForgeError } from '../../core/errors.ts';
 import type { Gate } from '../access/gate.ts';
+import type { RequestMetrics } from '../metrics/requests.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import { sendError } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
@@ -27,6 +29,7 @@ export interface DispatchDeps {
   websocket: UpgradeHandler;
   gate: Gate | undefined;
   allowed: Allowed;
+  metrics?: Pick<RequestMetrics, 'watch'>;
   logger: Logger;
 }
 
@@ -75,7 +78,10 @@ export function createDispatch(deps: DispatchDeps): {
     if (!letIn(request, response, url.pathname)) return;
     if (deps.raw.some((handler) => handler(request, response, url))) return;
     const path = url.pathname;
-    if (deps.rpc.find(path) !== undefined) return void deps.rpc.handle(request, response, path, requestId);
+    if (deps.rpc.find(path) !== undefined) {
+      markRoute(response, 'rpc', path);
+      return void deps.rpc.handle(request, response, path, requestId);
+    }
     if (refuseUnknownRpc(request, response, path)) return;
     void deps.rest.handle(request, response, url, requestId);
   };
@@ -84,6 +90,7 @@ export function createDispatch(deps: DispatchDeps): {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
       response.setHeader('x-request-id', requestId);
       response.on('error', () => undefined);
+      deps.metrics?.watch(response);
       try {
         lanes(request, response, requestId);
       } catch (error) {

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError, invalid } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import { createCallContext } from '../port/call-context.ts';
 import { callerOf } from '../port/caller.ts';
 import { shown } from '../port/error-status.ts';
@@ -35,6 +36,7 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         if (match === undefined) throw new ForgeError('not_found', `No such route: ${url.pathname.slice(0, 200)}`);
         const route = match.byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
         if (route === undefined) return refuseVerb(request, response, match);
+        markRoute(response, 'rest', route.path);
         const message = await readRequest(route, match.values, request, url, deps.bodyBytes);
         jobId = (message as { jobId?: string }).jobId;
         const context = createCallContext(signal, requestId, header(request, 'idempotency-key'), callerOf(request));

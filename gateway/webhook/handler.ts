@@ -3,6 +3,7 @@ import { ForgeError } from '../../core/errors.ts';
 import { NoticePushRequestSchema, NoticePushResponseSchema } from '../../core/gen/aiforge/v1/guardian_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { GuardianClient } from '../guardian-client.ts';
+import { markRoute } from '../metrics/route-mark.ts';
 import { readBody } from '../openai/request-body.ts';
 import type { RawHandler } from '../port/dispatch.ts';
 import { shown } from '../port/error-status.ts';
@@ -40,6 +41,7 @@ export function createWebhook(deps: { guardian: GuardianClient; secret: string; 
   return (request, response, url) => {
     const segment = path.exec(url.pathname)?.[1];
     if (segment === undefined) return false;
+    markRoute(response, 'own', '/v1/webhooks/{project}');
     void answer(request, response, segment);
     return true;
   };

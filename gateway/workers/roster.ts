@@ -51,6 +51,14 @@ export class Roster {
     return false;
   }
 
+  /** Workers that were heard within the last minute, and those that were silent for longer. */
+  count(): { present: number; late: number } {
+    const since = performance.now() - lateMs;
+    let present = 0;
+    for (const { heardAt } of this.#workers.values()) if (heardAt >= since) present++;
+    return { present, late: this.#workers.size - present };
+  }
+
   #servedSince(kind: TaskKind, since: number): boolean {
     for (const { info, heardAt } of this.#workers.values()) {
       if (heardAt >= since && info?.slots.some((slot) => slot.kinds.includes(kind))) return true;

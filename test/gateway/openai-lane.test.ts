@@ -244,6 +244,10 @@ t.test('models in OpenAI’s form', async (t) => {
   const model = { id: 'shop:latest', object: 'model', created: 1_700_000_000, owned_by: 'ai-forge' };
   t.same(await (await fetch(`${lane.base}/models`)).json(), { object: 'list', data: [model, { ...model, id: 'shop:job_1' }] });
   t.same(await (await fetch(`${lane.base}/models/shop%3Alatest`)).json(), model);
+  const head = await fetch(`${lane.base}/models`, { method: 'HEAD' });
+  t.same([head.status, await head.text()], [200, '']);
+  const put = await fetch(`${lane.base}/models`, { method: 'PUT' });
+  t.same([put.status, put.headers.get('allow')], [405, 'GET, HEAD']);
   const unknown = await fetch(`${lane.base}/models/%zz`);
   t.equal(unknown.status, 404);
   await t.rejects(openAiModel(fixedDirectory({}), 'x'), { code: 'not_found' });

@@ -27,7 +27,9 @@ export const openAiSchemas: Record<string, Schema> = {
   OpenAiFineTuningCheckpoint: fineTuningCheckpoint,
 };
 
-const streamed = (whole: string): { content: Content } => ({ content: { ...json(ref(whole)), 'text/event-stream': { schema: { type: 'string' } } } });
+/** OpenAPI before 3.2 describes a stream of events by one of them. */
+const event: Schema = { type: 'object', description: 'A server-sent event: `data` is a chunk in JSON, or `[DONE]`.', properties: { event: { type: 'string' }, data: { type: 'string' } }, required: ['data'] };
+const streamed = (whole: string): { content: Content } => ({ content: { ...json(ref(whole)), 'text/event-stream': { schema: event } } });
 const limit: Schema = { type: 'integer', minimum: 1, maximum: 100 };
 const job: Pick<OpenAiEndpoint, 'tag' | 'answer'> = { tag: 'OpenAI fine-tuning', answer: ref('OpenAiFineTuningJob') };
 

@@ -1,0 +1,53 @@
+import type { ServerResponse } from 'node:http';
+import { Family, type Counter, type Histogram } from './exposition.ts';
+import { begunAt, laneOf, markBegin, routeOf, type Lane } from './route-mark.ts';
+
+interface RouteMeter {
+  /** By status and verb in one number. */
+  counters: Map<number, Counter>;
+  seconds: Histogram;
+}
+
+export interface RequestMetrics {
+  /** Counts the answer when it is over. */
+  watch(response: ServerResponse): void;
+  /** Counts what has no such response. @param status of HTTP @param begun monotonic milliseconds */
+  count(lane: Lane, route: string, verb: string | undefined, status: number, begun: number): void;
+  text(): string;
+}
+
+/** For what the client did not wait for. */
+const clientGone = 499;
+const verbs = ['other', 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const verbNumbers = new Map(verbs.map((verb, number) => [verb, number]));
+
+/** Requests by lane, route, verb and status, and how long they took. */
+export function createRequestMetrics(): RequestMetrics {
+  const requests = Family.counters('ai_forge_requests_total', 'Requests that are over, by the template of their route; status 499: the client went away first.');
+  const seconds = Family.histograms('ai_forge_request_seconds', 'From the end of the header to the end of the answer, streams included.');
+  const meters: Readonly<Record<Lane, Map<string, RouteMeter>>> = { rest: new Map(), openai: new Map(), rpc: new Map(), own: new Map(), none: new Map() };
+
+  const count: RequestMetrics['count'] = (lane, route, verb, status, begun) => {
+    let meter = meters[lane].get(route);
+    if (meter === undefined) meters[lane].set(route, (meter = { counters: new Map(), seconds: seconds.child({ lane, route }) }));
+    const verbNumber = verbNumbers.get(verb ?? '') ?? 0;
+    const key = status * verbs.length + verbNumber;
+    let counter = meter.counters.get(key);
+    if (counter === undefined) meter.counters.set(key, (counter = requests.child({ lane, route, method: verbs[verbNumber]!, status: String(status) })));
+    counter.add();
+    meter.seconds.observe((performance.now() - begun) / 1000);
+  };
+  // One function for all answers, so that none needs a closure of its own.
+  function over(this: ServerResponse): void {
+    count(laneOf(this), routeOf(this), this.req.method, this.headersSent ? this.statusCode : clientGone, begunAt(this));
+  }
+
+  return {
+    watch(response) {
+      markBegin(response, performance.now());
+      response.on('close', over);
+    },
+    count,
+    text: () => requests.text() + seconds.text(),
+  };
+}
