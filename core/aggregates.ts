@@ -1,4 +1,5 @@
 import type { Aggregate } from './aggregate.ts';
+import { agentAggregate } from './agent/agent.ts';
 import { baseModelAggregate } from './base-model/base-model.ts';
 import { reservationAggregate } from './idempotency/reservation.ts';
 import { modelAggregate } from './model/model.ts';
@@ -7,4 +8,4 @@ import { projectAggregate } from './project/project.ts';
 import { taskAggregate } from './task/task.ts';
 
 /** Every kind of aggregate that the stream may hold. */
-export const allAggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate] as unknown as readonly Aggregate<never, never>[];
+export const allAggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, agentAggregate] as unknown as readonly Aggregate<never, never>[];

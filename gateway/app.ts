@@ -5,6 +5,7 @@ import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
 import { DatasetService } from '../core/gen/aiforge/v1/dataset_pb.ts';
+import { FleetService } from '../core/gen/aiforge/v1/fleet_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
 import { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
 import { ProjectService } from '../core/gen/aiforge/v1/project_pb.ts';
@@ -18,6 +19,7 @@ import { createDeployer } from './deployer.ts';
 import { createFeeds } from './feed/feeds.ts';
 import { NewestMetrics } from './feed/newest-metrics.ts';
 import { createTelemetryStream } from './feed/telemetry-stream.ts';
+import { createFleetService } from './fleet/service.ts';
 import { createForward } from './forward.ts';
 import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
@@ -114,6 +116,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
           route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
           route(ProjectService, createProjectService({ ledger, backend, forward })),
           route(RetrainService, retrain),
+          route(FleetService, createFleetService({ ledger, roster, metrics, lossMs: config.lossMs })),
         ],
         raw: [lane.handle, createWebhook({ guardian, secret: config.webhookSecret, logger })],
         websocket: training.handle,

@@ -9,6 +9,7 @@ export interface Measured {
   epoch?: number | undefined;
   loss?: number | undefined;
   totalSteps?: number | undefined;
+  tokensPerSecond?: number | undefined;
   /** Share that is done, of work that has no steps. */
   fraction?: number | undefined;
 }
@@ -77,6 +78,7 @@ export class NewestMetrics {
       measured.epoch = metric.epoch ?? measured.epoch;
       measured.loss = metric.loss ?? measured.loss;
       measured.fraction = metric.fraction ?? measured.fraction;
+      measured.tokensPerSecond = metric.tokensPerSecond ?? measured.tokensPerSecond;
       if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
     }
     this.#byTask.set(telemetry.taskId, measured);

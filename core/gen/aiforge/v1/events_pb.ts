@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { DrainMode } from "./fleet_pb.ts";
+import { file_aiforge_v1_fleet } from "./fleet_pb.ts";
 import type { ChangeMetrics, GateCheck, GatePolicy, PlannedStep, RetrainPolicy, StepRequest, StepResult } from "./pipeline_pb.ts";
 import { file_aiforge_v1_pipeline } from "./pipeline_pb.ts";
 import type { RetrainRequest } from "./retrain_pb.ts";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCL3EgoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAEjsKEnByb2plY3RfcmVnaXN0ZXJlZBg8IAEoCzIdLmFpZm9yZ2UudjEuUHJvamVjdFJlZ2lzdGVyZWRIABI1Cg9wcm9qZWN0X2RlbGV0ZWQYPSABKAsyGi5haWZvcmdlLnYxLlByb2plY3REZWxldGVkSAASQAoVcHJvamVjdF9ibG9ic19yZW1vdmVkGD4gASgLMh8uYWlmb3JnZS52MS5Qcm9qZWN0QmxvYnNSZW1vdmVkSAASMQoNZGVjaXNpb25fbWFkZRg/IAEoCzIYLmFpZm9yZ2UudjEuRGVjaXNpb25NYWRlSAASNwoQcGlwZWxpbmVfc3RhcnRlZBhAIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVTdGFydGVkSAASMwoOcGlwZWxpbmVfZW5kZWQYQSABKAsyGS5haWZvcmdlLnYxLlBpcGVsaW5lRW5kZWRIABI1Cg9yZXRyYWluX3BlbmRpbmcYQiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5QZW5kaW5nSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIAEIGCgRraW5kIooBCgpUYXNrUXVldWVkEiIKBGtpbmQYASABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEg8KB3Byb2plY3QYAiABKAkSIgoEc3BlYxgDIAEoCzIULmFpZm9yZ2UudjEuVGFza1NwZWMSDQoFYWZ0ZXIYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgNIn4KDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkiMQoOUmVwb3J0QWNjZXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIOCgZudW1iZXIYAiABKAQiWAoMUGhhc2VFbnRlcmVkEg8KB2F0dGVtcHQYASABKA0SDQoFcGhhc2UYAiABKAkSGAoLdG90YWxfc3RlcHMYAyABKARIAIgBAUIOCgxfdG90YWxfc3RlcHMijwEKD0NoZWNrcG9pbnRTYXZlZBIPCgdhdHRlbXB0GAEgASgNEgwKBHN0ZXAYAiABKAQSDQoFZXBvY2gYAyABKAESEQoEbG9zcxgEIAEoAUgAiAEBEg4KBmRpZ2VzdBgFIAEoCRIPCgdzZWNvbmRzGAYgASgBEhEKCXRlbGVtZXRyeRgHIAEoBEIHCgVfbG9zcyIQCg5QYXVzZVJlcXVlc3RlZCIhCg9DYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIgwKClRhc2tQYXVzZWQiDQoLVGFza1Jlc3VtZWQiagoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkiIQoLVGFza1JldHJpZWQSEgoKcmVxdWVzdF9pZBgBIAEoCSI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiLgoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkSEAoIcm9sbGJhY2sYAiABKAgiVQoPQmFzZU1vZGVsUGlubmVkEhIKCmJhc2VfbW9kZWwYASABKAkSEwoLdHJlZV9kaWdlc3QYAiABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAyABKAki5QEKEVByb2plY3RSZWdpc3RlcmVkEhIKCnJlcG9zaXRvcnkYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCRIpCgZwb2xpY3kYBCABKAsyGS5haWZvcmdlLnYxLlJldHJhaW5Qb2xpY3kSDQoFd2F0Y2gYBSABKAgSEwoLYXV0b19kZXBsb3kYBiABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgHIAEoCBIsCgh0cmFpbmluZxgIIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjSACIAQFCCwoJX3RyYWluaW5nIhAKDlByb2plY3REZWxldGVkIjMKE1Byb2plY3RCbG9ic1JlbW92ZWQSDQoFYmxvYnMYASABKAQSDQoFYnl0ZXMYAiABKAQigQEKDERlY2lzaW9uTWFkZRIPCgdyZXRyYWluGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIqCgdtZXRyaWNzGAMgASgLMhkuYWlmb3JnZS52MS5DaGFuZ2VNZXRyaWNzEg8KB3RyaWdnZXIYBCABKAkSEwoLcGlwZWxpbmVfaWQYBSABKAkiUQoPUGlwZWxpbmVTdGFydGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEikKBHBsYW4YAiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZCJECg1QaXBlbGluZUVuZGVkEhMKC3BpcGVsaW5lX2lkGAEgASgJEg4KBmNvbW1pdBgCIAEoCRIOCgZzdGF0dXMYAyABKAkiggEKDlJldHJhaW5QZW5kaW5nEg8KB3RyaWdnZXIYASABKAkSKwoHcmVxdWVzdBgCIAEoCzIaLmFpZm9yZ2UudjEuUmV0cmFpblJlcXVlc3QSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GAMgASgMEhYKDnJlcXVlc3Rfc2hhMjU2GAQgASgMIqEDCg9QaXBlbGluZVBsYW5uZWQSDwoHcHJvamVjdBgBIAEoCRInCgZzb3VyY2UYAiABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjEhMKC2Jhc2VfY29tbWl0GAMgASgJEg8KB3RyaWdnZXIYBCABKAkSDgoGcmVhc29uGAUgASgJEioKB21ldHJpY3MYBiABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSJgoFc3RlcHMYByADKAsyFy5haWZvcmdlLnYxLlBsYW5uZWRTdGVwEhMKC2F1dG9fZGVwbG95GAggASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYCSABKAgSJwoIdHJhaW5pbmcYCiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxIYChByZWZlcmVuY2Vfam9iX2lkGAsgASgJEiQKBGdhdGUYDCABKAsyFi5haWZvcmdlLnYxLkdhdGVQb2xpY3kSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GA0gASgMEhYKDnJlcXVlc3Rfc2hhMjU2GA4gASgMIhIKEFBpcGVsaW5lQXBwcm92ZWQiRgoNU3RlcFJlcXVlc3RlZBIoCgdyZXF1ZXN0GAEgASgLMhcuYWlmb3JnZS52MS5TdGVwUmVxdWVzdBILCgN0cnkYAiABKA0iOgoMU3RlcEFjY2VwdGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEg8KB3Rhc2tfaWQYAyABKAkiUgoNU3RlcENvbXBsZXRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRImCgZyZXN1bHQYAyABKAsyFi5haWZvcmdlLnYxLlN0ZXBSZXN1bHQiWAoKU3RlcEZhaWxlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZXRyeWFibGUYBSABKAgiKwoLU3RlcFNraXBwZWQSDAoEc3RlcBgBIAEoCRIOCgZyZWFzb24YAiABKAkiWwoLR2F0ZURlY2lkZWQSDgoGcGFzc2VkGAEgASgIEiUKBmNoZWNrcxgCIAMoCzIVLmFpZm9yZ2UudjEuR2F0ZUNoZWNrEhUKDXJlcG9ydF9kaWdlc3QYAyABKAkiGAoWUGlwZWxpbmVQYXVzZVJlcXVlc3RlZCIQCg5QaXBlbGluZVBhdXNlZCIRCg9QaXBlbGluZVJlc3VtZWQiGwoLU3RlcFJlc3VtZWQSDAoEc3RlcBgBIAEoCSIpChdQaXBlbGluZUNhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiIwoRUGlwZWxpbmVDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIhMKEVBpcGVsaW5lQ29tcGxldGVkIiEKD1BpcGVsaW5lUmVmdXNlZBIOCgZyZWFzb24YASABKAkiLgoOUGlwZWxpbmVGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkqwQEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUFUVEVNUFRfT1VUQ09NRV9DT01QTEVURUQQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAISGAoUQVRURU1QVF9PVVRDT01FX0xPU1QQAxIbChdBVFRFTVBUX09VVENPTUVfU1RPUFBFRBAEEhwKGEFUVEVNUFRfT1VUQ09NRV9SRVRVUk5FRBAFYgZwcm90bzM", [file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLaFAoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASOAoRYmFzZV9tb2RlbF9waW5uZWQYMiABKAsyGy5haWZvcmdlLnYxLkJhc2VNb2RlbFBpbm5lZEgAEjsKEnByb2plY3RfcmVnaXN0ZXJlZBg8IAEoCzIdLmFpZm9yZ2UudjEuUHJvamVjdFJlZ2lzdGVyZWRIABI1Cg9wcm9qZWN0X2RlbGV0ZWQYPSABKAsyGi5haWZvcmdlLnYxLlByb2plY3REZWxldGVkSAASQAoVcHJvamVjdF9ibG9ic19yZW1vdmVkGD4gASgLMh8uYWlmb3JnZS52MS5Qcm9qZWN0QmxvYnNSZW1vdmVkSAASMQoNZGVjaXNpb25fbWFkZRg/IAEoCzIYLmFpZm9yZ2UudjEuRGVjaXNpb25NYWRlSAASNwoQcGlwZWxpbmVfc3RhcnRlZBhAIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVTdGFydGVkSAASMwoOcGlwZWxpbmVfZW5kZWQYQSABKAsyGS5haWZvcmdlLnYxLlBpcGVsaW5lRW5kZWRIABI1Cg9yZXRyYWluX3BlbmRpbmcYQiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5QZW5kaW5nSAASMwoOYWdlbnRfY29yZG9uZWQYRiABKAsyGS5haWZvcmdlLnYxLkFnZW50Q29yZG9uZWRIABJAChVhZ2VudF9kcmFpbl9yZXF1ZXN0ZWQYRyABKAsyHy5haWZvcmdlLnYxLkFnZW50RHJhaW5SZXF1ZXN0ZWRIABI3ChBhZ2VudF91bmNvcmRvbmVkGEggASgLMhsuYWlmb3JnZS52MS5BZ2VudFVuY29yZG9uZWRIABIxCg1hZ2VudF9yZW1vdmVkGEkgASgLMhguYWlmb3JnZS52MS5BZ2VudFJlbW92ZWRIABI3ChBwaXBlbGluZV9wbGFubmVkGFAgASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVBsYW5uZWRIABI5ChFwaXBlbGluZV9hcHByb3ZlZBhRIAEoCzIcLmFpZm9yZ2UudjEuUGlwZWxpbmVBcHByb3ZlZEgAEjMKDnN0ZXBfcmVxdWVzdGVkGFIgASgLMhkuYWlmb3JnZS52MS5TdGVwUmVxdWVzdGVkSAASMQoNc3RlcF9hY2NlcHRlZBhTIAEoCzIYLmFpZm9yZ2UudjEuU3RlcEFjY2VwdGVkSAASMwoOc3RlcF9jb21wbGV0ZWQYVCABKAsyGS5haWZvcmdlLnYxLlN0ZXBDb21wbGV0ZWRIABItCgtzdGVwX2ZhaWxlZBhVIAEoCzIWLmFpZm9yZ2UudjEuU3RlcEZhaWxlZEgAEi8KDHN0ZXBfc2tpcHBlZBhWIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFNraXBwZWRIABIvCgxnYXRlX2RlY2lkZWQYVyABKAsyFy5haWZvcmdlLnYxLkdhdGVEZWNpZGVkSAASRgoYcGlwZWxpbmVfcGF1c2VfcmVxdWVzdGVkGFggASgLMiIuYWlmb3JnZS52MS5QaXBlbGluZVBhdXNlUmVxdWVzdGVkSAASNQoPcGlwZWxpbmVfcGF1c2VkGFkgASgLMhouYWlmb3JnZS52MS5QaXBlbGluZVBhdXNlZEgAEjcKEHBpcGVsaW5lX3Jlc3VtZWQYWiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUmVzdW1lZEgAEkgKGXBpcGVsaW5lX2NhbmNlbF9yZXF1ZXN0ZWQYWyABKAsyIy5haWZvcmdlLnYxLlBpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkSAASOwoScGlwZWxpbmVfY2FuY2VsbGVkGFwgASgLMh0uYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbGxlZEgAEjsKEnBpcGVsaW5lX2NvbXBsZXRlZBhdIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDb21wbGV0ZWRIABI3ChBwaXBlbGluZV9yZWZ1c2VkGF4gASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlZnVzZWRIABI1Cg9waXBlbGluZV9mYWlsZWQYXyABKAsyGi5haWZvcmdlLnYxLlBpcGVsaW5lRmFpbGVkSAASLwoMc3RlcF9yZXN1bWVkGGAgASgLMhcuYWlmb3JnZS52MS5TdGVwUmVzdW1lZEgAQgYKBGtpbmQiigEKClRhc2tRdWV1ZWQSIgoEa2luZBgBIAEoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSDwoHcHJvamVjdBgCIAEoCRIiCgRzcGVjGAMgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxINCgVhZnRlchgEIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBSABKA0ifgoOQXR0ZW1wdFN0YXJ0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIMCgRzbG90GAQgASgJEg4KBmFza19pZBgFIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgGIAEoCSIxCg5SZXBvcnRBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEg4KBm51bWJlchgCIAEoBCJYCgxQaGFzZUVudGVyZWQSDwoHYXR0ZW1wdBgBIAEoDRINCgVwaGFzZRgCIAEoCRIYCgt0b3RhbF9zdGVwcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyKPAQoPQ2hlY2twb2ludFNhdmVkEg8KB2F0dGVtcHQYASABKA0SDAoEc3RlcBgCIAEoBBINCgVlcG9jaBgDIAEoARIRCgRsb3NzGAQgASgBSACIAQESDgoGZGlnZXN0GAUgASgJEg8KB3NlY29uZHMYBiABKAESEQoJdGVsZW1ldHJ5GAcgASgEQgcKBV9sb3NzIhAKDlBhdXNlUmVxdWVzdGVkIiEKD0NhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiDAoKVGFza1BhdXNlZCINCgtUYXNrUmVzdW1lZCJqCgxBdHRlbXB0RW5kZWQSDwoHYXR0ZW1wdBgBIAEoDRIrCgdvdXRjb21lGAIgASgOMhouYWlmb3JnZS52MS5BdHRlbXB0T3V0Y29tZRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIhCgtUYXNrUmV0cmllZBISCgpyZXF1ZXN0X2lkGAEgASgJIjcKDVRhc2tDb21wbGV0ZWQSJgoGcmVzdWx0GAEgASgLMhYuYWlmb3JnZS52MS5UYXNrUmVzdWx0IioKClRhc2tGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiHwoNVGFza0NhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiMgoLS2V5UmVzZXJ2ZWQSEwoLYm9keV9zaGEyNTYYASABKAwSDgoGam9iX2lkGAIgASgJIiIKEFJlc2VydmF0aW9uTW92ZWQSDgoGam9iX2lkGAEgASgJIjIKD0RlcGxveVJlcXVlc3RlZBIOCgZqb2JfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCSJeCg5WZXJzaW9uQ3JlYXRlZBIOCgZqb2JfaWQYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSDwoHYmFja2VuZBgDIAEoCRIWCg5iYWNrZW5kX2RpZ2VzdBgEIAEoCSIuCgpBbGlhc01vdmVkEg4KBmpvYl9pZBgBIAEoCRIQCghyb2xsYmFjaxgCIAEoCCJVCg9CYXNlTW9kZWxQaW5uZWQSEgoKYmFzZV9tb2RlbBgBIAEoCRITCgt0cmVlX2RpZ2VzdBgCIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgDIAEoCSLlAQoRUHJvamVjdFJlZ2lzdGVyZWQSEgoKcmVwb3NpdG9yeRgBIAEoCRILCgN1cmwYAiABKAkSCwoDcmVmGAMgASgJEikKBnBvbGljeRgEIAEoCzIZLmFpZm9yZ2UudjEuUmV0cmFpblBvbGljeRINCgV3YXRjaBgFIAEoCBITCgthdXRvX2RlcGxveRgGIAEoCBIYChByZXF1aXJlX2FwcHJvdmFsGAcgASgIEiwKCHRyYWluaW5nGAggASgLMhUuYWlmb3JnZS52MS5UcmFpblNwZWNIAIgBAUILCglfdHJhaW5pbmciEAoOUHJvamVjdERlbGV0ZWQiMwoTUHJvamVjdEJsb2JzUmVtb3ZlZBINCgVibG9icxgBIAEoBBINCgVieXRlcxgCIAEoBCKBAQoMRGVjaXNpb25NYWRlEg8KB3JldHJhaW4YASABKAgSDgoGcmVhc29uGAIgASgJEioKB21ldHJpY3MYAyABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSDwoHdHJpZ2dlchgEIAEoCRITCgtwaXBlbGluZV9pZBgFIAEoCSJRCg9QaXBlbGluZVN0YXJ0ZWQSEwoLcGlwZWxpbmVfaWQYASABKAkSKQoEcGxhbhgCIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkIkQKDVBpcGVsaW5lRW5kZWQSEwoLcGlwZWxpbmVfaWQYASABKAkSDgoGY29tbWl0GAIgASgJEg4KBnN0YXR1cxgDIAEoCSKCAQoOUmV0cmFpblBlbmRpbmcSDwoHdHJpZ2dlchgBIAEoCRIrCgdyZXF1ZXN0GAIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUmVxdWVzdBIaChJpZGVtcG90ZW5jeV9zaGEyNTYYAyABKAwSFgoOcmVxdWVzdF9zaGEyNTYYBCABKAwiDwoNQWdlbnRDb3Jkb25lZCI6ChNBZ2VudERyYWluUmVxdWVzdGVkEiMKBG1vZGUYASABKA4yFS5haWZvcmdlLnYxLkRyYWluTW9kZSIRCg9BZ2VudFVuY29yZG9uZWQiDgoMQWdlbnRSZW1vdmVkIqEDCg9QaXBlbGluZVBsYW5uZWQSDwoHcHJvamVjdBgBIAEoCRInCgZzb3VyY2UYAiABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjEhMKC2Jhc2VfY29tbWl0GAMgASgJEg8KB3RyaWdnZXIYBCABKAkSDgoGcmVhc29uGAUgASgJEioKB21ldHJpY3MYBiABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSJgoFc3RlcHMYByADKAsyFy5haWZvcmdlLnYxLlBsYW5uZWRTdGVwEhMKC2F1dG9fZGVwbG95GAggASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYCSABKAgSJwoIdHJhaW5pbmcYCiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlYxIYChByZWZlcmVuY2Vfam9iX2lkGAsgASgJEiQKBGdhdGUYDCABKAsyFi5haWZvcmdlLnYxLkdhdGVQb2xpY3kSGgoSaWRlbXBvdGVuY3lfc2hhMjU2GA0gASgMEhYKDnJlcXVlc3Rfc2hhMjU2GA4gASgMIhIKEFBpcGVsaW5lQXBwcm92ZWQiRgoNU3RlcFJlcXVlc3RlZBIoCgdyZXF1ZXN0GAEgASgLMhcuYWlmb3JnZS52MS5TdGVwUmVxdWVzdBILCgN0cnkYAiABKA0iOgoMU3RlcEFjY2VwdGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEg8KB3Rhc2tfaWQYAyABKAkiUgoNU3RlcENvbXBsZXRlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRImCgZyZXN1bHQYAyABKAsyFi5haWZvcmdlLnYxLlN0ZXBSZXN1bHQiWAoKU3RlcEZhaWxlZBIMCgRzdGVwGAEgASgJEgsKA3RyeRgCIAEoDRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZXRyeWFibGUYBSABKAgiKwoLU3RlcFNraXBwZWQSDAoEc3RlcBgBIAEoCRIOCgZyZWFzb24YAiABKAkiWwoLR2F0ZURlY2lkZWQSDgoGcGFzc2VkGAEgASgIEiUKBmNoZWNrcxgCIAMoCzIVLmFpZm9yZ2UudjEuR2F0ZUNoZWNrEhUKDXJlcG9ydF9kaWdlc3QYAyABKAkiGAoWUGlwZWxpbmVQYXVzZVJlcXVlc3RlZCIQCg5QaXBlbGluZVBhdXNlZCIRCg9QaXBlbGluZVJlc3VtZWQiGwoLU3RlcFJlc3VtZWQSDAoEc3RlcBgBIAEoCSIpChdQaXBlbGluZUNhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiIwoRUGlwZWxpbmVDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIhMKEVBpcGVsaW5lQ29tcGxldGVkIiEKD1BpcGVsaW5lUmVmdXNlZBIOCgZyZWFzb24YASABKAkiLgoOUGlwZWxpbmVGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkqwQEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUFUVEVNUFRfT1VUQ09NRV9DT01QTEVURUQQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAISGAoUQVRURU1QVF9PVVRDT01FX0xPU1QQAxIbChdBVFRFTVBUX09VVENPTUVfU1RPUFBFRBAEEhwKGEFUVEVNUFRfT1VUQ09NRV9SRVRVUk5FRBAFYgZwcm90bzM", [file_aiforge_v1_fleet, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -254,6 +256,30 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: RetrainPending;
     case: "retrainPending";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentCordoned agent_cordoned = 70;
+     */
+    value: AgentCordoned;
+    case: "agentCordoned";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentDrainRequested agent_drain_requested = 71;
+     */
+    value: AgentDrainRequested;
+    case: "agentDrainRequested";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentUncordoned agent_uncordoned = 72;
+     */
+    value: AgentUncordoned;
+    case: "agentUncordoned";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentRemoved agent_removed = 73;
+     */
+    value: AgentRemoved;
+    case: "agentRemoved";
   } | {
     /**
      * @generated from field: aiforge.v1.PipelinePlanned pipeline_planned = 80;
@@ -1090,6 +1116,64 @@ export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 28);
 
 /**
+ * What an operator says about a host's agent.
+ *
+ * @generated from message aiforge.v1.AgentCordoned
+ */
+export type AgentCordoned = Message<"aiforge.v1.AgentCordoned"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AgentCordoned.
+ * Use `create(AgentCordonedSchema)` to create a new message.
+ */
+export const AgentCordonedSchema: GenMessage<AgentCordoned> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 29);
+
+/**
+ * @generated from message aiforge.v1.AgentDrainRequested
+ */
+export type AgentDrainRequested = Message<"aiforge.v1.AgentDrainRequested"> & {
+  /**
+   * @generated from field: aiforge.v1.DrainMode mode = 1;
+   */
+  mode: DrainMode;
+};
+
+/**
+ * Describes the message aiforge.v1.AgentDrainRequested.
+ * Use `create(AgentDrainRequestedSchema)` to create a new message.
+ */
+export const AgentDrainRequestedSchema: GenMessage<AgentDrainRequested> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 30);
+
+/**
+ * @generated from message aiforge.v1.AgentUncordoned
+ */
+export type AgentUncordoned = Message<"aiforge.v1.AgentUncordoned"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AgentUncordoned.
+ * Use `create(AgentUncordonedSchema)` to create a new message.
+ */
+export const AgentUncordonedSchema: GenMessage<AgentUncordoned> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 31);
+
+/**
+ * @generated from message aiforge.v1.AgentRemoved
+ */
+export type AgentRemoved = Message<"aiforge.v1.AgentRemoved"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AgentRemoved.
+ * Use `create(AgentRemovedSchema)` to create a new message.
+ */
+export const AgentRemovedSchema: GenMessage<AgentRemoved> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 32);
+
+/**
  * @generated from message aiforge.v1.PipelinePlanned
  */
 export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
@@ -1175,7 +1259,7 @@ export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
  * Use `create(PipelinePlannedSchema)` to create a new message.
  */
 export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 29);
+  messageDesc(file_aiforge_v1_events, 33);
 
 /**
  * @generated from message aiforge.v1.PipelineApproved
@@ -1188,7 +1272,7 @@ export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
  * Use `create(PipelineApprovedSchema)` to create a new message.
  */
 export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 30);
+  messageDesc(file_aiforge_v1_events, 34);
 
 /**
  * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
@@ -1212,7 +1296,7 @@ export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
  * Use `create(StepRequestedSchema)` to create a new message.
  */
 export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 31);
+  messageDesc(file_aiforge_v1_events, 35);
 
 /**
  * @generated from message aiforge.v1.StepAccepted
@@ -1239,7 +1323,7 @@ export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
  * Use `create(StepAcceptedSchema)` to create a new message.
  */
 export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 32);
+  messageDesc(file_aiforge_v1_events, 36);
 
 /**
  * @generated from message aiforge.v1.StepCompleted
@@ -1266,7 +1350,7 @@ export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 33);
+  messageDesc(file_aiforge_v1_events, 37);
 
 /**
  * @generated from message aiforge.v1.StepFailed
@@ -1303,7 +1387,7 @@ export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 34);
+  messageDesc(file_aiforge_v1_events, 38);
 
 /**
  * @generated from message aiforge.v1.StepSkipped
@@ -1325,7 +1409,7 @@ export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 35);
+  messageDesc(file_aiforge_v1_events, 39);
 
 /**
  * @generated from message aiforge.v1.GateDecided
@@ -1354,7 +1438,7 @@ export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 36);
+  messageDesc(file_aiforge_v1_events, 40);
 
 /**
  * @generated from message aiforge.v1.PipelinePauseRequested
@@ -1367,7 +1451,7 @@ export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"
  * Use `create(PipelinePauseRequestedSchema)` to create a new message.
  */
 export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 37);
+  messageDesc(file_aiforge_v1_events, 41);
 
 /**
  * @generated from message aiforge.v1.PipelinePaused
@@ -1380,7 +1464,7 @@ export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
  * Use `create(PipelinePausedSchema)` to create a new message.
  */
 export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 38);
+  messageDesc(file_aiforge_v1_events, 42);
 
 /**
  * @generated from message aiforge.v1.PipelineResumed
@@ -1393,7 +1477,7 @@ export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
  * Use `create(PipelineResumedSchema)` to create a new message.
  */
 export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 39);
+  messageDesc(file_aiforge_v1_events, 43);
 
 /**
  * The step that was paused goes on.
@@ -1412,7 +1496,7 @@ export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
  * Use `create(StepResumedSchema)` to create a new message.
  */
 export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 40);
+  messageDesc(file_aiforge_v1_events, 44);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelRequested
@@ -1429,7 +1513,7 @@ export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequeste
  * Use `create(PipelineCancelRequestedSchema)` to create a new message.
  */
 export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 41);
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelled
@@ -1446,7 +1530,7 @@ export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
  * Use `create(PipelineCancelledSchema)` to create a new message.
  */
 export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 42);
+  messageDesc(file_aiforge_v1_events, 46);
 
 /**
  * @generated from message aiforge.v1.PipelineCompleted
@@ -1459,7 +1543,7 @@ export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
  * Use `create(PipelineCompletedSchema)` to create a new message.
  */
 export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 43);
+  messageDesc(file_aiforge_v1_events, 47);
 
 /**
  * @generated from message aiforge.v1.PipelineRefused
@@ -1476,7 +1560,7 @@ export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
  * Use `create(PipelineRefusedSchema)` to create a new message.
  */
 export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 44);
+  messageDesc(file_aiforge_v1_events, 48);
 
 /**
  * @generated from message aiforge.v1.PipelineFailed
@@ -1498,7 +1582,7 @@ export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
  * Use `create(PipelineFailedSchema)` to create a new message.
  */
 export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 45);
+  messageDesc(file_aiforge_v1_events, 49);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome

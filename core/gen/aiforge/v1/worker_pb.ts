@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/worker.proto.
  */
 export const file_aiforge_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL3dvcmtlci5wcm90bxIKYWlmb3JnZS52MSJkCgNHcHUSDQoFaW5kZXgYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxtZW1vcnlfYnl0ZXMYAyABKAQSDgoGZHJpdmVyGAQgASgJEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgFIAEoCSJfCgRTbG90EgwKBG5hbWUYASABKAkSIwoFa2luZHMYAiADKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEhYKCWdwdV9pbmRleBgDIAEoDUgAiAEBQgwKCl9ncHVfaW5kZXgiygIKCldvcmtlckluZm8SDAoEaG9zdBgBIAEoCRIMCgRjcHVzGAIgASgNEhQKDG1lbW9yeV9ieXRlcxgDIAEoBBIdCgRncHVzGAQgAygLMg8uYWlmb3JnZS52MS5HcHUSHwoFc2xvdHMYBSADKAsyEC5haWZvcmdlLnYxLlNsb3QSNgoIdmVyc2lvbnMYBiADKAsyJC5haWZvcmdlLnYxLldvcmtlckluZm8uVmVyc2lvbnNFbnRyeRIyCgZsYWJlbHMYByADKAsyIi5haWZvcmdlLnYxLldvcmtlckluZm8uTGFiZWxzRW50cnkaLwoNVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiYAoKQXNrUmVxdWVzdBIPCgdib290X2lkGAEgASgJEgwKBHNsb3QYAiABKAkSDgoGYXNrX2lkGAMgASgJEiMKBWtpbmRzGAQgAygOMhQuYWlmb3JnZS52MS5UYXNrS2luZCJNCgtBc2tSZXNwb25zZRIvCgphc3NpZ25tZW50GAEgASgLMhYuYWlmb3JnZS52MS5Bc3NpZ25tZW50SACIAQFCDQoLX2Fzc2lnbm1lbnQimgEKCkFzc2lnbm1lbnQSDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEiIKBGtpbmQYAyABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEiIKBHNwZWMYBCABKAsyFC5haWZvcmdlLnYxLlRhc2tTcGVjEiIKBmlucHV0cxgFIAEoCzISLmFpZm9yZ2UudjEuSW5wdXRzIvQCCg1SZXBvcnRSZXF1ZXN0Eg8KB2Jvb3RfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgNEg4KBm51bWJlchgEIAEoBBIoCgVwaGFzZRgFIAEoCzIXLmFpZm9yZ2UudjEuUGhhc2VSZXBvcnRIABIyCgpjaGVja3BvaW50GAYgASgLMhwuYWlmb3JnZS52MS5DaGVja3BvaW50UmVwb3J0SAASMAoJY29tcGxldGVkGAcgASgLMhsuYWlmb3JnZS52MS5Db21wbGV0ZWRSZXBvcnRIABIqCgZmYWlsZWQYCCABKAsyGC5haWZvcmdlLnYxLkZhaWxlZFJlcG9ydEgAEiwKB3N0b3BwZWQYCSABKAsyGS5haWZvcmdlLnYxLlN0b3BwZWRSZXBvcnRIABIuCghyZXR1cm5lZBgKIAEoCzIaLmFpZm9yZ2UudjEuUmV0dXJuZWRSZXBvcnRIAEIGCgRib2R5IkYKC1BoYXNlUmVwb3J0Eg0KBXBoYXNlGAEgASgJEhgKC3RvdGFsX3N0ZXBzGAIgASgESACIAQFCDgoMX3RvdGFsX3N0ZXBzIn8KEENoZWNrcG9pbnRSZXBvcnQSDAoEc3RlcBgBIAEoBBINCgVlcG9jaBgCIAEoARIRCgRsb3NzGAMgASgBSACIAQESDgoGZGlnZXN0GAQgASgJEg8KB3NlY29uZHMYBSABKAESEQoJdGVsZW1ldHJ5GAYgASgEQgcKBV9sb3NzIjkKD0NvbXBsZXRlZFJlcG9ydBImCgZyZXN1bHQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHQiPwoMRmFpbGVkUmVwb3J0EgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCIPCg1TdG9wcGVkUmVwb3J0IiAKDlJldHVybmVkUmVwb3J0Eg4KBnJlYXNvbhgBIAEoCSJ6Cg5SZXBvcnRSZXNwb25zZRIqCgdvdXRjb21lGAEgASgOMhkuYWlmb3JnZS52MS5SZXBvcnRPdXRjb21lEg4KBnJlYXNvbhgCIAEoCRIsCglyZXF1ZXN0ZWQYAyABKA4yGS5haWZvcmdlLnYxLlJlcXVlc3RlZFN0b3AiKwoHUnVubmluZxIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0ifAoLQmVhdFJlcXVlc3QSDwoHYm9vdF9pZBgBIAEoCRIkCgRpbmZvGAIgASgLMhYuYWlmb3JnZS52MS5Xb3JrZXJJbmZvEiQKB3J1bm5pbmcYAyADKAsyEy5haWZvcmdlLnYxLlJ1bm5pbmcSEAoIZHJhaW5pbmcYBCABKAgiTQoMQmVhdFJlc3BvbnNlEhIKCmdhdGV3YXlfaWQYASABKAkSKQoIdmVyZGljdHMYAiADKAsyFy5haWZvcmdlLnYxLkJlYXRWZXJkaWN0It0BCgtCZWF0VmVyZGljdBIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SMAoHdmVyZGljdBgDIAEoDjIfLmFpZm9yZ2UudjEuQmVhdFZlcmRpY3QuVmVyZGljdBIsCglyZXF1ZXN0ZWQYBCABKA4yGS5haWZvcmdlLnYxLlJlcXVlc3RlZFN0b3AiTAoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEQoNVkVSRElDVF9ZT1VSUxABEhUKEVZFUkRJQ1RfTk9UX1lPVVJTEAIiVAoOUGluQmFzZVJlcXVlc3QSEgoKYmFzZV9tb2RlbBgBIAEoCRITCgt0cmVlX2RpZ2VzdBgCIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgDIAEoCSJBCg9QaW5CYXNlUmVzcG9uc2USEwoLdHJlZV9kaWdlc3QYASABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAiABKAkigAEKCVRlbGVtZXRyeRIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGbnVtYmVyGAMgASgEEg8KB3RpbWVfbXMYBCABKAQSIwoHbWV0cmljcxgFIAMoCzISLmFpZm9yZ2UudjEuTWV0cmljEgsKA2xvZxgGIAEoCSKLAwoGTWV0cmljEgwKBHN0ZXAYASABKAQSEgoFZXBvY2gYAiABKAFIAIgBARIRCgRsb3NzGAMgASgBSAGIAQESGgoNbGVhcm5pbmdfcmF0ZRgEIAEoAUgCiAEBEhYKCWdyYWRfbm9ybRgFIAEoAUgDiAEBEh4KEXRva2Vuc19wZXJfc2Vjb25kGAYgASgBSASIAQESGAoLZXRhX3NlY29uZHMYByABKAFIBYgBARIZCgxoZWxkb3V0X2xvc3MYCCABKAFIBogBARIVCghmcmFjdGlvbhgJIAEoAUgHiAEBEg8KB21lc3NhZ2UYCiABKAkSDwoHdGltZV9tcxgLIAEoBBITCgt0b3RhbF9zdGVwcxgMIAEoBEIICgZfZXBvY2hCBwoFX2xvc3NCEAoOX2xlYXJuaW5nX3JhdGVCDAoKX2dyYWRfbm9ybUIUChJfdG9rZW5zX3Blcl9zZWNvbmRCDgoMX2V0YV9zZWNvbmRzQg8KDV9oZWxkb3V0X2xvc3NCCwoJX2ZyYWN0aW9uKr4BCg1SZXBvcnRPdXRjb21lEh4KGlJFUE9SVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXUkVQT1JUX09VVENPTUVfQUNDRVBURUQQARIcChhSRVBPUlRfT1VUQ09NRV9EVVBMSUNBVEUQAhIWChJSRVBPUlRfT1VUQ09NRV9HQVAQAxIaChZSRVBPUlRfT1VUQ09NRV9SRUZVU0VEEAQSHgoaUkVQT1JUX09VVENPTUVfVU5BVkFJTEFCTEUQBSpkCg1SZXF1ZXN0ZWRTdG9wEh4KGlJFUVVFU1RFRF9TVE9QX1VOU1BFQ0lGSUVEEAASGAoUUkVRVUVTVEVEX1NUT1BfUEFVU0UQARIZChVSRVFVRVNURURfU1RPUF9DQU5DRUwQAmIGcHJvdG8z", [file_aiforge_v1_task]);
+  fileDesc("ChdhaWZvcmdlL3YxL3dvcmtlci5wcm90bxIKYWlmb3JnZS52MSJkCgNHcHUSDQoFaW5kZXgYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxtZW1vcnlfYnl0ZXMYAyABKAQSDgoGZHJpdmVyGAQgASgJEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgFIAEoCSJfCgRTbG90EgwKBG5hbWUYASABKAkSIwoFa2luZHMYAiADKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEhYKCWdwdV9pbmRleBgDIAEoDUgAiAEBQgwKCl9ncHVfaW5kZXgiygIKCldvcmtlckluZm8SDAoEaG9zdBgBIAEoCRIMCgRjcHVzGAIgASgNEhQKDG1lbW9yeV9ieXRlcxgDIAEoBBIdCgRncHVzGAQgAygLMg8uYWlmb3JnZS52MS5HcHUSHwoFc2xvdHMYBSADKAsyEC5haWZvcmdlLnYxLlNsb3QSNgoIdmVyc2lvbnMYBiADKAsyJC5haWZvcmdlLnYxLldvcmtlckluZm8uVmVyc2lvbnNFbnRyeRIyCgZsYWJlbHMYByADKAsyIi5haWZvcmdlLnYxLldvcmtlckluZm8uTGFiZWxzRW50cnkaLwoNVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiYAoKQXNrUmVxdWVzdBIPCgdib290X2lkGAEgASgJEgwKBHNsb3QYAiABKAkSDgoGYXNrX2lkGAMgASgJEiMKBWtpbmRzGAQgAygOMhQuYWlmb3JnZS52MS5UYXNrS2luZCJNCgtBc2tSZXNwb25zZRIvCgphc3NpZ25tZW50GAEgASgLMhYuYWlmb3JnZS52MS5Bc3NpZ25tZW50SACIAQFCDQoLX2Fzc2lnbm1lbnQimgEKCkFzc2lnbm1lbnQSDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEiIKBGtpbmQYAyABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEiIKBHNwZWMYBCABKAsyFC5haWZvcmdlLnYxLlRhc2tTcGVjEiIKBmlucHV0cxgFIAEoCzISLmFpZm9yZ2UudjEuSW5wdXRzIvQCCg1SZXBvcnRSZXF1ZXN0Eg8KB2Jvb3RfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgNEg4KBm51bWJlchgEIAEoBBIoCgVwaGFzZRgFIAEoCzIXLmFpZm9yZ2UudjEuUGhhc2VSZXBvcnRIABIyCgpjaGVja3BvaW50GAYgASgLMhwuYWlmb3JnZS52MS5DaGVja3BvaW50UmVwb3J0SAASMAoJY29tcGxldGVkGAcgASgLMhsuYWlmb3JnZS52MS5Db21wbGV0ZWRSZXBvcnRIABIqCgZmYWlsZWQYCCABKAsyGC5haWZvcmdlLnYxLkZhaWxlZFJlcG9ydEgAEiwKB3N0b3BwZWQYCSABKAsyGS5haWZvcmdlLnYxLlN0b3BwZWRSZXBvcnRIABIuCghyZXR1cm5lZBgKIAEoCzIaLmFpZm9yZ2UudjEuUmV0dXJuZWRSZXBvcnRIAEIGCgRib2R5IkYKC1BoYXNlUmVwb3J0Eg0KBXBoYXNlGAEgASgJEhgKC3RvdGFsX3N0ZXBzGAIgASgESACIAQFCDgoMX3RvdGFsX3N0ZXBzIn8KEENoZWNrcG9pbnRSZXBvcnQSDAoEc3RlcBgBIAEoBBINCgVlcG9jaBgCIAEoARIRCgRsb3NzGAMgASgBSACIAQESDgoGZGlnZXN0GAQgASgJEg8KB3NlY29uZHMYBSABKAESEQoJdGVsZW1ldHJ5GAYgASgEQgcKBV9sb3NzIjkKD0NvbXBsZXRlZFJlcG9ydBImCgZyZXN1bHQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHQiPwoMRmFpbGVkUmVwb3J0EgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCIPCg1TdG9wcGVkUmVwb3J0IiAKDlJldHVybmVkUmVwb3J0Eg4KBnJlYXNvbhgBIAEoCSJ6Cg5SZXBvcnRSZXNwb25zZRIqCgdvdXRjb21lGAEgASgOMhkuYWlmb3JnZS52MS5SZXBvcnRPdXRjb21lEg4KBnJlYXNvbhgCIAEoCRIsCglyZXF1ZXN0ZWQYAyABKA4yGS5haWZvcmdlLnYxLlJlcXVlc3RlZFN0b3AiOQoHUnVubmluZxIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEc2xvdBgDIAEoCSK3AQoLQmVhdFJlcXVlc3QSDwoHYm9vdF9pZBgBIAEoCRIkCgRpbmZvGAIgASgLMhYuYWlmb3JnZS52MS5Xb3JrZXJJbmZvEiQKB3J1bm5pbmcYAyADKAsyEy5haWZvcmdlLnYxLlJ1bm5pbmcSEAoIZHJhaW5pbmcYBCABKAgSLQoHcmVhZGluZxgFIAEoCzIXLmFpZm9yZ2UudjEuSG9zdFJlYWRpbmdIAIgBAUIKCghfcmVhZGluZyLfAQoLSG9zdFJlYWRpbmcSEQoEbG9hZBgBIAEoAUgAiAEBEh4KEW1lbW9yeV9mcmVlX2J5dGVzGAIgASgESAGIAQESFwoKZGlza19ieXRlcxgDIAEoBEgCiAEBEhwKD2Rpc2tfZnJlZV9ieXRlcxgEIAEoBEgDiAEBEiQKBGdwdXMYBSADKAsyFi5haWZvcmdlLnYxLkdwdVJlYWRpbmdCBwoFX2xvYWRCFAoSX21lbW9yeV9mcmVlX2J5dGVzQg0KC19kaXNrX2J5dGVzQhIKEF9kaXNrX2ZyZWVfYnl0ZXMi7wEKCkdwdVJlYWRpbmcSDQoFaW5kZXgYASABKA0SIAoTdXRpbGl6YXRpb25fcGVyY2VudBgCIAEoAUgAiAEBEh4KEW1lbW9yeV91c2VkX2J5dGVzGAMgASgESAGIAQESIAoTdGVtcGVyYXR1cmVfY2Vsc2l1cxgEIAEoAUgCiAEBEhgKC3Bvd2VyX3dhdHRzGAUgASgBSAOIAQFCFgoUX3V0aWxpemF0aW9uX3BlcmNlbnRCFAoSX21lbW9yeV91c2VkX2J5dGVzQhYKFF90ZW1wZXJhdHVyZV9jZWxzaXVzQg4KDF9wb3dlcl93YXR0cyJNCgxCZWF0UmVzcG9uc2USEgoKZ2F0ZXdheV9pZBgBIAEoCRIpCgh2ZXJkaWN0cxgCIAMoCzIXLmFpZm9yZ2UudjEuQmVhdFZlcmRpY3Qi3QEKC0JlYXRWZXJkaWN0Eg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIwCgd2ZXJkaWN0GAMgASgOMh8uYWlmb3JnZS52MS5CZWF0VmVyZGljdC5WZXJkaWN0EiwKCXJlcXVlc3RlZBgEIAEoDjIZLmFpZm9yZ2UudjEuUmVxdWVzdGVkU3RvcCJMCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIRCg1WRVJESUNUX1lPVVJTEAESFQoRVkVSRElDVF9OT1RfWU9VUlMQAiJUCg5QaW5CYXNlUmVxdWVzdBISCgpiYXNlX21vZGVsGAEgASgJEhMKC3RyZWVfZGlnZXN0GAIgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAMgASgJIkEKD1BpbkJhc2VSZXNwb25zZRITCgt0cmVlX2RpZ2VzdBgBIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgCIAEoCSKAAQoJVGVsZW1ldHJ5Eg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIOCgZudW1iZXIYAyABKAQSDwoHdGltZV9tcxgEIAEoBBIjCgdtZXRyaWNzGAUgAygLMhIuYWlmb3JnZS52MS5NZXRyaWMSCwoDbG9nGAYgASgJIosDCgZNZXRyaWMSDAoEc3RlcBgBIAEoBBISCgVlcG9jaBgCIAEoAUgAiAEBEhEKBGxvc3MYAyABKAFIAYgBARIaCg1sZWFybmluZ19yYXRlGAQgASgBSAKIAQESFgoJZ3JhZF9ub3JtGAUgASgBSAOIAQESHgoRdG9rZW5zX3Blcl9zZWNvbmQYBiABKAFIBIgBARIYCgtldGFfc2Vjb25kcxgHIAEoAUgFiAEBEhkKDGhlbGRvdXRfbG9zcxgIIAEoAUgGiAEBEhUKCGZyYWN0aW9uGAkgASgBSAeIAQESDwoHbWVzc2FnZRgKIAEoCRIPCgd0aW1lX21zGAsgASgEEhMKC3RvdGFsX3N0ZXBzGAwgASgEQggKBl9lcG9jaEIHCgVfbG9zc0IQCg5fbGVhcm5pbmdfcmF0ZUIMCgpfZ3JhZF9ub3JtQhQKEl90b2tlbnNfcGVyX3NlY29uZEIOCgxfZXRhX3NlY29uZHNCDwoNX2hlbGRvdXRfbG9zc0ILCglfZnJhY3Rpb24qvgEKDVJlcG9ydE91dGNvbWUSHgoaUkVQT1JUX09VVENPTUVfVU5TUEVDSUZJRUQQABIbChdSRVBPUlRfT1VUQ09NRV9BQ0NFUFRFRBABEhwKGFJFUE9SVF9PVVRDT01FX0RVUExJQ0FURRACEhYKElJFUE9SVF9PVVRDT01FX0dBUBADEhoKFlJFUE9SVF9PVVRDT01FX1JFRlVTRUQQBBIeChpSRVBPUlRfT1VUQ09NRV9VTkFWQUlMQUJMRRAFKn4KDVJlcXVlc3RlZFN0b3ASHgoaUkVRVUVTVEVEX1NUT1BfVU5TUEVDSUZJRUQQABIYChRSRVFVRVNURURfU1RPUF9QQVVTRRABEhkKFVJFUVVFU1RFRF9TVE9QX0NBTkNFTBACEhgKFFJFUVVFU1RFRF9TVE9QX0RSQUlOEANiBnByb3RvMw", [file_aiforge_v1_task]);
 
 /**
  * @generated from message aiforge.v1.Gpu
@@ -468,6 +468,13 @@ export type Running = Message<"aiforge.v1.Running"> & {
    * @generated from field: uint32 attempt = 2;
    */
   attempt: number;
+
+  /**
+   * Empty for one of an earlier process whose end is still to be answered.
+   *
+   * @generated from field: string slot = 3;
+   */
+  slot: string;
 };
 
 /**
@@ -500,6 +507,13 @@ export type BeatRequest = Message<"aiforge.v1.BeatRequest"> & {
    * @generated from field: bool draining = 4;
    */
   draining: boolean;
+
+  /**
+   * Absent where nothing was measured.
+   *
+   * @generated from field: optional aiforge.v1.HostReading reading = 5;
+   */
+  reading?: HostReading | undefined;
 };
 
 /**
@@ -508,6 +522,86 @@ export type BeatRequest = Message<"aiforge.v1.BeatRequest"> & {
  */
 export const BeatRequestSchema: GenMessage<BeatRequest> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_worker, 15);
+
+/**
+ * What a host measured last; what it could not measure is absent.
+ *
+ * @generated from message aiforge.v1.HostReading
+ */
+export type HostReading = Message<"aiforge.v1.HostReading"> & {
+  /**
+   * Load average over a minute.
+   *
+   * @generated from field: optional double load = 1;
+   */
+  load?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 memory_free_bytes = 2;
+   */
+  memoryFreeBytes?: bigint | undefined;
+
+  /**
+   * Of the file system that its data directory lies on.
+   *
+   * @generated from field: optional uint64 disk_bytes = 3;
+   */
+  diskBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 disk_free_bytes = 4;
+   */
+  diskFreeBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated aiforge.v1.GpuReading gpus = 5;
+   */
+  gpus: GpuReading[];
+};
+
+/**
+ * Describes the message aiforge.v1.HostReading.
+ * Use `create(HostReadingSchema)` to create a new message.
+ */
+export const HostReadingSchema: GenMessage<HostReading> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_worker, 16);
+
+/**
+ * @generated from message aiforge.v1.GpuReading
+ */
+export type GpuReading = Message<"aiforge.v1.GpuReading"> & {
+  /**
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: optional double utilization_percent = 2;
+   */
+  utilizationPercent?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 memory_used_bytes = 3;
+   */
+  memoryUsedBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional double temperature_celsius = 4;
+   */
+  temperatureCelsius?: number | undefined;
+
+  /**
+   * @generated from field: optional double power_watts = 5;
+   */
+  powerWatts?: number | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.GpuReading.
+ * Use `create(GpuReadingSchema)` to create a new message.
+ */
+export const GpuReadingSchema: GenMessage<GpuReading> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_worker, 17);
 
 /**
  * @generated from message aiforge.v1.BeatResponse
@@ -529,7 +623,7 @@ export type BeatResponse = Message<"aiforge.v1.BeatResponse"> & {
  * Use `create(BeatResponseSchema)` to create a new message.
  */
 export const BeatResponseSchema: GenMessage<BeatResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 16);
+  messageDesc(file_aiforge_v1_worker, 18);
 
 /**
  * @generated from message aiforge.v1.BeatVerdict
@@ -561,7 +655,7 @@ export type BeatVerdict = Message<"aiforge.v1.BeatVerdict"> & {
  * Use `create(BeatVerdictSchema)` to create a new message.
  */
 export const BeatVerdictSchema: GenMessage<BeatVerdict> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 17);
+  messageDesc(file_aiforge_v1_worker, 19);
 
 /**
  * @generated from enum aiforge.v1.BeatVerdict.Verdict
@@ -592,7 +686,7 @@ export type BeatVerdict_Verdict = (typeof BeatVerdict_Verdict)[keyof typeof Beat
  * Describes the enum aiforge.v1.BeatVerdict.Verdict.
  */
 export const BeatVerdict_VerdictSchema: GenEnum<BeatVerdict_Verdict> = /*@__PURE__*/
-  enumDesc(file_aiforge_v1_worker, 17, 0);
+  enumDesc(file_aiforge_v1_worker, 19, 0);
 
 /**
  * First writer wins: the answer holds the pinned one.
@@ -621,7 +715,7 @@ export type PinBaseRequest = Message<"aiforge.v1.PinBaseRequest"> & {
  * Use `create(PinBaseRequestSchema)` to create a new message.
  */
 export const PinBaseRequestSchema: GenMessage<PinBaseRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 18);
+  messageDesc(file_aiforge_v1_worker, 20);
 
 /**
  * @generated from message aiforge.v1.PinBaseResponse
@@ -643,7 +737,7 @@ export type PinBaseResponse = Message<"aiforge.v1.PinBaseResponse"> & {
  * Use `create(PinBaseResponseSchema)` to create a new message.
  */
 export const PinBaseResponseSchema: GenMessage<PinBaseResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 19);
+  messageDesc(file_aiforge_v1_worker, 21);
 
 /**
  * One message of the stream TELEMETRY, on `telemetry.<worker>.<task id>`: numbered within its attempt.
@@ -689,7 +783,7 @@ export type Telemetry = Message<"aiforge.v1.Telemetry"> & {
  * Use `create(TelemetrySchema)` to create a new message.
  */
 export const TelemetrySchema: GenMessage<Telemetry> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 20);
+  messageDesc(file_aiforge_v1_worker, 22);
 
 /**
  * @generated from message aiforge.v1.Metric
@@ -761,7 +855,7 @@ export type Metric = Message<"aiforge.v1.Metric"> & {
  * Use `create(MetricSchema)` to create a new message.
  */
 export const MetricSchema: GenMessage<Metric> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 21);
+  messageDesc(file_aiforge_v1_worker, 23);
 
 /**
  * @generated from enum aiforge.v1.ReportOutcome
@@ -831,6 +925,13 @@ export const RequestedStop = {
    * @generated from enum value: REQUESTED_STOP_CANCEL = 2;
    */
   CANCEL: 2,
+
+  /**
+   * Save and give the attempt back: its host is to be free, and the task goes on elsewhere.
+   *
+   * @generated from enum value: REQUESTED_STOP_DRAIN = 3;
+   */
+  DRAIN: 3,
 } as const;
 
 /**

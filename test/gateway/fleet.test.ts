@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import t, { type Test } from 'tap';
+import { AgentStatus, FleetService, type WatchAgentsResponse } from '../../core/gen/aiforge/v1/fleet_pb.ts';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { connectNats } from '../../core/nats.ts';
+import type { TaskRunner } from '../../core/worker/task-runner.ts';
+import { createWorker } from '../../core/worker/worker.ts';
+import { gatewayScene, watch, type GatewayScene } from '../support/gateway-scene.ts';
+
+const job = { project_name: 'tiny', base_model: 'ai-forge/starter' };
+const gib = 1n << 30n;
+
+/** An agent with one GPU that runs what the test says. */
+async function agent(t: Test, scene: GatewayScene, workerId: string, run: TaskRunner) {
+  const nats = await connectNats(scene.nats.url, workerId, `_INBOX.${workerId}`);
+  const worker = createWorker({
+    nats, workerId, logger: silentLogger,
+    info: {
+      host: `${workerId}.example`, cpus: 8, memoryBytes: 32n * gib, versions: { node: '24.0.0' }, labels: { arch: 'x64' },
+      gpus: [{ index: 0, name: 'NVIDIA L4', memoryBytes: 24n * gib, driver: '570.86.15', computeCapability: '8.9' }],
+      slots: [{ name: 'gpu0', kinds: [TaskKind.TRAIN], gpuIndex: 0 }],
+    },
+    reading: () => ({ load: 1.5, diskFreeBytes: 5n * gib, gpus: [{ index: 0, utilizationPercent: 97, memoryUsedBytes: 20n * gib, temperatureCelsius: 71 }] }),
+    runners: { [TaskKind.TRAIN]: run },
+    dirs: { spool: join(scene.config.dataDir, 'spool'), work: join(scene.config.dataDir, 'work') },
+    settings: { beatMs: scene.config.beatMs, fenceMs: scene.config.fenceMs },
+  });
+  await worker.start();
+  t.teardown(async () => { await worker.stop(); await nats.close(); });
+  return worker;
+}
+
+/** Runs until it is told to stop. */
+const lasting: TaskRunner = async (context) => {
+  context.phase('training', 100);
+  context.metric({ step: 1n, tokensPerSecond: 1234.5 });
+  if (!context.signal.aborted) await once(context.signal, 'abort');
+  return 'stopped';
+};
+
+/** The fleet's feed, read until a change fits. */
+function follow(t: Test, scene: GatewayScene, agentId?: string) {
+  const ending = new AbortController();
+  t.teardown(() => ending.abort());
+  const fleet = createClient(FleetService, createGrpcTransport({ baseUrl: scene.url }));
+  const feed = fleet.watchAgents(agentId === undefined ? {} : { agentId }, { signal: ending.signal })[Symbol.asyncIterator]();
+  return async (fits: (change: WatchAgentsResponse['change']) => boolean): Promise<WatchAgentsResponse['change']> => {
+    for (;;) {
+      const { value, done } = await feed.next();
+      if (done === true) throw new Error('the feed has ended');
+      if (fits((value as WatchAgentsResponse).change)) return (value as WatchAgentsResponse).change;
+    }
+  };
+}
+const is = (id: string, status: AgentStatus) => (change: WatchAgentsResponse['change']): boolean => change.case === 'agent' && change.value.agentId === id && change.value.status === status;
+
+t.test('an agent is shown with what it has, measures and runs', async (t) => {
+  const scene = await gatewayScene(t);
+  await scene.guardian();
+  await agent(t, scene, 'one', lasting);
+  const until = follow(t, scene, 'one');
+  await until(is('one', AgentStatus.READY));
+  const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.tokensPerSecond === 1234.5);
+  const { status, body } = await scene.get('/v1/agents/one');
+  t.equal(status, 200);
+  const { last_seen: lastSeen, ...shown } = body['agent'] as Record<string, unknown>;
+  t.ok(Math.abs(Date.parse(lastSeen as string) - Date.now()) < 5_000);
+  t.same(shown, {
+    agent_id: 'one', status: 'ready', cordoned: false, host: 'one.example', cpus: 8, memory_bytes: Number(32n * gib),
+    gpus: [{
+      index: 0, name: 'NVIDIA L4', memory_bytes: Number(24n * gib), driver: '570.86.15', compute_capability: '8.9',
+      reading: { index: 0, utilization_percent: 97, memory_used_bytes: Number(20n * gib), temperature_celsius: 71 },
+    }],
+    slots: [{ name: 'gpu0', kinds: ['train'], gpu_index: 0, task: { task_id: jobId, attempt: 1, kind: 'train', project: 'tiny', phase: 'training', tokens_per_second: 1234.5 } }],
+    versions: { node: '24.0.0' }, labels: { arch: 'x64' },
+    reading: { load: 1.5, disk_free_bytes: Number(5n * gib), gpus: [] },
+  }, 'and nothing that was not measured');
+  t.same((await scene.get('/v1/agents')).body['agents'] instanceof Array && ((await scene.get('/v1/agents')).body['agents'] as { agent_id: string }[]).map((one) => one.agent_id), ['one'], 'the guardian and the deployer are no agents');
+  t.match(await scene.get('/v1/agents/nobody'), { status: 404, body: { detail: /there is no agent "nobody"/ } });
+  t.match(await scene.post('/v1/agents/one/drain', { mode: 'sideways' }), { status: 400 });
+  t.match(await scene.post('/v1/agents/one/remove'), { status: 400, body: { detail: /runs job_.*drain it first/ } });
+});
+
+t.test('a cordoned agent is given nothing, by a gateway that started later either', async (t) => {
+  const scene = await gatewayScene(t);
+  await scene.guardian();
+  const begun: string[] = [];
+  const begin = (name: string): TaskRunner => async (context) => { begun.push(name); return lasting(context); };
+  await agent(t, scene, 'one', begin('one'));
+  const until = follow(t, scene);
+  await until(is('one', AgentStatus.READY));
+  t.match(await scene.post('/v1/agents/one/cordon'), { status: 200, body: { agent: { status: 'cordoned', cordoned: true } } });
+  await scene.restart();
+  const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  await agent(t, scene, 'two', begin('two'));
+  await watch(scene, jobId, '', (message) => message['status'] === 'training');
+  t.same(begun, ['two']);
+  const next = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  t.equal((await scene.get(`/status/${next}`)).body['status'], 'queued');
+  t.match(await scene.post('/v1/agents/one/uncordon'), { status: 200, body: { agent: { cordoned: false } } });
+  await watch(scene, next, '', (message) => message['status'] === 'training');
+  t.same(begun, ['two', 'one'], 'and it is woken when it may work again');
+});
+
+t.test('a drained agent saves and gives back, uncounted; another goes on; it may be removed and taken back', async (t) => {
+  const scene = await gatewayScene(t);
+  await scene.guardian();
+  const resumed: string[] = [];
+  const digest = await (await import('../../core/blobs/tree.ts')).putTree(scene.blobs, t.testdir({ state: 'step 5' }));
+  await agent(t, scene, 'one', async (context) => {
+    const stopped = await lasting(context);
+    await context.checkpoint({ step: 5, epoch: 0.5, digest, seconds: 0.1 });
+    return stopped;
+  });
+  const until = follow(t, scene);
+  const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.taskId === jobId);
+  await agent(t, scene, 'two', async (context) => { resumed.push(`${context.assignment.attempt} ${context.assignment.inputs!.checkpointDigest}`); return lasting(context); });
+  await until(is('two', AgentStatus.READY));
+  t.match(await scene.post('/v1/agents/one/drain', { mode: 'checkpoint' }), { status: 200, body: { agent: { drain_mode: 'checkpoint' } } });
+  await until(is('one', AgentStatus.DRAINED));
+  const ended = await watch(scene, jobId, '', (message) => message['attempt'] === 2 && message['status'] === 'training');
+  t.same(resumed, [`2 ${digest}`], 'from the checkpoint that it saved');
+  t.notOk(ended.messages.some((message) => ['paused', 'failed'].includes(message['status'] as string)), 'nobody was told of a pause');
+
+  t.match(await scene.post('/v1/agents/one/remove'), { status: 200, body: { agent_id: 'one' } });
+  await until((change) => change.case === 'removedAgentId' && change.value === 'one');
+  t.match(await scene.get('/v1/agents/one'), { status: 404 });
+  t.match(await scene.post('/v1/agents/one/cordon'), { status: 404 });
+  t.match(await scene.post('/v1/agents/one/uncordon'), { status: 200 });
+  await until(is('one', AgentStatus.READY));
+});
+
+t.test('draining to the end: what runs is finished, nothing new is begun', async (t) => {
+  const scene = await gatewayScene(t);
+  await scene.guardian();
+  const finish = Promise.withResolvers<void>();
+  let stops = 0;
+  await agent(t, scene, 'one', async (context) => {
+    context.signal.addEventListener('abort', () => { stops += 1; });
+    context.phase('training', 1);
+    await finish.promise;
+    return { kind: { case: 'train', value: { adapterDigest: await (await import('../../core/blobs/tree.ts')).putTree(scene.blobs, t.testdir({ adapter: 'x' })), steps: 1n } } };
+  });
+  const until = follow(t, scene);
+  const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.taskId === jobId);
+  t.match(await scene.post('/v1/agents/one/drain', {}), { status: 200, body: { agent: { status: 'draining', drain_mode: 'finish' } } });
+  const waiting = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  finish.resolve();
+  await until(is('one', AgentStatus.DRAINED));
+  t.equal((await scene.get(`/status/${jobId}`)).body['status'], 'completed');
+  t.equal((await scene.get(`/status/${waiting}`)).body['status'], 'queued');
+  t.equal(stops, 0);
+});
