@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { createClient } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
 import t, { type Test } from 'tap';
-import { AgentStatus, FleetService, type WatchAgentsResponse } from '../../core/gen/aiforge/v1/fleet_pb.ts';
+import { putTree } from '../../core/blobs/tree.ts';
+import { AgentStatus } from '../../core/gen/aiforge/v1/fleet_pb.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { connectNats } from '../../core/nats.ts';
 import type { TaskRunner } from '../../core/worker/task-runner.ts';
 import { createWorker } from '../../core/worker/worker.ts';
+import { followFleet, isAgent } from '../support/fleet-feed.ts';
 import { gatewayScene, watch, type GatewayScene } from '../support/gateway-scene.ts';
 
 const job = { project_name: 'tiny', base_model: 'ai-forge/starter' };
@@ -42,28 +42,12 @@ const lasting: TaskRunner = async (context) => {
   return 'stopped';
 };
 
-/** The fleet's feed, read until a change fits. */
-function follow(t: Test, scene: GatewayScene, agentId?: string) {
-  const ending = new AbortController();
-  t.teardown(() => ending.abort());
-  const fleet = createClient(FleetService, createGrpcTransport({ baseUrl: scene.url }));
-  const feed = fleet.watchAgents(agentId === undefined ? {} : { agentId }, { signal: ending.signal })[Symbol.asyncIterator]();
-  return async (fits: (change: WatchAgentsResponse['change']) => boolean): Promise<WatchAgentsResponse['change']> => {
-    for (;;) {
-      const { value, done } = await feed.next();
-      if (done === true) throw new Error('the feed has ended');
-      if (fits((value as WatchAgentsResponse).change)) return (value as WatchAgentsResponse).change;
-    }
-  };
-}
-const is = (id: string, status: AgentStatus) => (change: WatchAgentsResponse['change']): boolean => change.case === 'agent' && change.value.agentId === id && change.value.status === status;
-
 t.test('an agent is shown with what it has, measures and runs', async (t) => {
   const scene = await gatewayScene(t);
   await scene.guardian();
   await agent(t, scene, 'one', lasting);
-  const until = follow(t, scene, 'one');
-  await until(is('one', AgentStatus.READY));
+  const until = followFleet(t, scene.url, 'one');
+  await until(isAgent('one', AgentStatus.READY));
   const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
   await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.tokensPerSecond === 1234.5);
   const { status, body } = await scene.get('/v1/agents/one');
@@ -92,8 +76,8 @@ t.test('a cordoned agent is given nothing, by a gateway that started later eithe
   const begun: string[] = [];
   const begin = (name: string): TaskRunner => async (context) => { begun.push(name); return lasting(context); };
   await agent(t, scene, 'one', begin('one'));
-  const until = follow(t, scene);
-  await until(is('one', AgentStatus.READY));
+  const until = followFleet(t, scene.url);
+  await until(isAgent('one', AgentStatus.READY));
   t.match(await scene.post('/v1/agents/one/cordon'), { status: 200, body: { agent: { status: 'cordoned', cordoned: true } } });
   await scene.restart();
   const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
@@ -111,19 +95,19 @@ t.test('a drained agent saves and gives back, uncounted; another goes on; it may
   const scene = await gatewayScene(t);
   await scene.guardian();
   const resumed: string[] = [];
-  const digest = await (await import('../../core/blobs/tree.ts')).putTree(scene.blobs, t.testdir({ state: 'step 5' }));
+  const digest = await putTree(scene.blobs, t.testdir({ state: 'step 5' }));
   await agent(t, scene, 'one', async (context) => {
     const stopped = await lasting(context);
     await context.checkpoint({ step: 5, epoch: 0.5, digest, seconds: 0.1 });
     return stopped;
   });
-  const until = follow(t, scene);
+  const until = followFleet(t, scene.url);
   const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
   await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.taskId === jobId);
   await agent(t, scene, 'two', async (context) => { resumed.push(`${context.assignment.attempt} ${context.assignment.inputs!.checkpointDigest}`); return lasting(context); });
-  await until(is('two', AgentStatus.READY));
+  await until(isAgent('two', AgentStatus.READY));
   t.match(await scene.post('/v1/agents/one/drain', { mode: 'checkpoint' }), { status: 200, body: { agent: { drain_mode: 'checkpoint' } } });
-  await until(is('one', AgentStatus.DRAINED));
+  await until(isAgent('one', AgentStatus.DRAINED));
   const ended = await watch(scene, jobId, '', (message) => message['attempt'] === 2 && message['status'] === 'training');
   t.same(resumed, [`2 ${digest}`], 'from the checkpoint that it saved');
   t.notOk(ended.messages.some((message) => ['paused', 'failed'].includes(message['status'] as string)), 'nobody was told of a pause');
@@ -133,7 +117,7 @@ t.test('a drained agent saves and gives back, uncounted; another goes on; it may
   t.match(await scene.get('/v1/agents/one'), { status: 404 });
   t.match(await scene.post('/v1/agents/one/cordon'), { status: 404 });
   t.match(await scene.post('/v1/agents/one/uncordon'), { status: 200 });
-  await until(is('one', AgentStatus.READY));
+  await until(isAgent('one', AgentStatus.READY));
 });
 
 t.test('draining to the end: what runs is finished, nothing new is begun', async (t) => {
@@ -145,15 +129,15 @@ t.test('draining to the end: what runs is finished, nothing new is begun', async
     context.signal.addEventListener('abort', () => { stops += 1; });
     context.phase('training', 1);
     await finish.promise;
-    return { kind: { case: 'train', value: { adapterDigest: await (await import('../../core/blobs/tree.ts')).putTree(scene.blobs, t.testdir({ adapter: 'x' })), steps: 1n } } };
+    return { kind: { case: 'train', value: { adapterDigest: await putTree(scene.blobs, t.testdir({ adapter: 'x' })), steps: 1n } } };
   });
-  const until = follow(t, scene);
+  const until = followFleet(t, scene.url);
   const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
   await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.taskId === jobId);
   t.match(await scene.post('/v1/agents/one/drain', {}), { status: 200, body: { agent: { status: 'draining', drain_mode: 'finish' } } });
   const waiting = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
   finish.resolve();
-  await until(is('one', AgentStatus.DRAINED));
+  await until(isAgent('one', AgentStatus.DRAINED));
   t.equal((await scene.get(`/status/${jobId}`)).body['status'], 'completed');
   t.equal((await scene.get(`/status/${waiting}`)).body['status'], 'queued');
   t.equal(stops, 0);
