@@ -6,6 +6,10 @@ import { AgentStatus } from '../../core/gen/aiforge/v1/fleet_pb.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { connectNats } from '../../core/nats.ts';
+import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
+import { Ledger } from '../../core/store/ledger.ts';
+import type { TaskState } from '../../core/task/state.ts';
+import { taskAggregate } from '../../core/task/task.ts';
 import type { TaskRunner } from '../../core/worker/task-runner.ts';
 import { createWorker } from '../../core/worker/worker.ts';
 import { followFleet, isAgent } from '../support/fleet-feed.ts';
@@ -80,14 +84,32 @@ t.test('a cordoned agent is given nothing, by a gateway that started later eithe
   await until(isAgent('one', AgentStatus.READY));
   t.match(await scene.post('/v1/agents/one/cordon'), { status: 200, body: { agent: { status: 'cordoned', cordoned: true } } });
   await scene.restart();
-  const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+  const observer = await connectNats(scene.nats.url, 'observer');
+  const ledger = new Ledger({ store: await createJetStreamStore(observer), aggregates: [taskAggregate] as never, logger: silentLogger });
+  await ledger.start();
+  t.teardown(async () => { await ledger.stop(); await observer.close(); });
+
+  /** A job that waits for a worker and nothing else. */
+  const ready = async (): Promise<string> => {
+    const jobId = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
+    const extracted = new Promise<void>((resolve) => ledger.onApplied(({ stored, head }) => {
+      if (stored.id === `${jobId}.extract` && (head.state as TaskState).status === 'completed') resolve();
+    }));
+    if (ledger.head(taskAggregate, `${jobId}.extract`).state.status !== 'completed') await extracted;
+    return jobId;
+  };
+  const first = await ready();
+  const answers = observer.subscribe('_INBOX.one.*', { max: 1 });
+  await observer.flush();
+  observer.publish('work.wake');
+  for await (const answer of answers) t.equal(answer.data.length, 0, 'it asks, and there is nothing for it');
+  t.same(begun, []);
   await agent(t, scene, 'two', begin('two'));
-  await watch(scene, jobId, '', (message) => message['status'] === 'training');
+  await watch(scene, first, '', (message) => message['status'] === 'training');
+  const second = await ready();
   t.same(begun, ['two']);
-  const next = (await scene.post('/v1/fine-tune', job)).body['job_id'] as string;
-  t.equal((await scene.get(`/status/${next}`)).body['status'], 'queued');
   t.match(await scene.post('/v1/agents/one/uncordon'), { status: 200, body: { agent: { cordoned: false } } });
-  await watch(scene, next, '', (message) => message['status'] === 'training');
+  await watch(scene, second, '', (message) => message['status'] === 'training');
   t.same(begun, ['two', 'one'], 'and it is woken when it may work again');
 });
 
