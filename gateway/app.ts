@@ -27,6 +27,7 @@ import { createInference } from './inference/create-inference.ts';
 import { createOllamaBackend } from './inference/ollama.ts';
 import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
+import { createRunnableCheck } from './jobs/runnable.ts';
 import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createModelDirectory } from './models.ts';
@@ -44,7 +45,7 @@ import { createUpstreamDirectory } from './upstream-models.ts';
 import { createWebhook } from './webhook/handler.ts';
 import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
-import { serveWorkers } from './workers/serve.ts';
+import { serveWorkers, wakeSubject } from './workers/serve.ts';
 
 export interface Gateway {
   /** Resolves with where it listens, once it can take requests. */
@@ -104,7 +105,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const guardian = createGuardianClient(connection);
       const forward = createForward(guardian, ledger);
       const resolve = createResolve(guardian);
-      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
+      const runnable = createRunnableCheck({ ledger, roster, wake: () => connection.publish(wakeSubject) });
+      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, runnable, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
       const lane = createOpenAiLane({ routes: [...createChatRoutes({ backend: () => backend, models }), ...createModelRoutes(models)], logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
     nats,
     workerId: config.workerId,
     dataDir: config.dataDir,
-    info: describeHost(gpus),
+    info: describeHost(gpus, config.labels),
     reading: readings.newest,
     settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
     trainer: { ...defaultTrainerSettings, guardMs: Math.max(minGuardMs, config.fenceMs), python: config.python, threads: config.threads },

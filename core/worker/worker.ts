@@ -151,7 +151,7 @@ export function createWorker(deps: WorkerDeps): Worker {
         wake.unsubscribe();
       };
       for (const slot of info.slots) {
-        asks.push(askLoop({ link, bootId, slot, draining: draining.signal, run: (assignment, sentAt) => run(slot, assignment, sentAt), logger }));
+        asks.push(askLoop({ link, bootId, slot, labels: info.labels, draining: draining.signal, run: (assignment, sentAt) => run(slot, assignment, sentAt), logger }));
       }
       loops.push(...asks);
       logger.info('started', { workerId, bootId, slots: info.slots.map((slot) => slot.name) });

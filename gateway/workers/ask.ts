@@ -26,7 +26,7 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
   if (ledger.head(agentAggregate, workerId).state.status !== 'open') return {};
 
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
-  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed') }, lookup, Date.now())) {
+  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed'), labels: request.labels }, lookup, Date.now())) {
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };

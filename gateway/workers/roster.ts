@@ -32,15 +32,12 @@ export class Roster {
    */
   async isServed(kind: TaskKind, wake: () => void, timeoutMs: number): Promise<boolean> {
     const since = performance.now() - youngMs;
-    if (this.#servedSince(kind, since)) return true;
-    const deadline = AbortSignal.timeout(timeoutMs);
-    wake();
-    try {
-      while (!this.#servedSince(kind, since)) await once(this.#beats, 'beat', { signal: deadline });
-      return true;
-    } catch {
-      return false;
-    }
+    return this.#until(() => this.#servedSince(kind, since), wake, timeoutMs);
+  }
+
+  /** Whether a worker that fits was ever heard, or is within `timeoutMs` from now, which a wake-up call makes them answer. */
+  hears(fits: (workerId: string, info: WorkerInfo | undefined) => boolean, wake: () => void, timeoutMs: number): Promise<boolean> {
+    return this.#until(() => [...this.#workers].some(([id, { info }]) => fits(id, info)), wake, timeoutMs);
   }
 
   /** Every worker that was heard since this gateway started. */
@@ -63,6 +60,18 @@ export class Roster {
     const since = performance.now() - lateMs;
     for (const [workerId, { info, heardAt }] of this.#workers) if (heardAt >= since && counts(workerId) && info?.slots.some((slot) => slot.gpuIndex !== undefined)) return true;
     return false;
+  }
+
+  async #until(there: () => boolean, wake: () => void, timeoutMs: number): Promise<boolean> {
+    if (there()) return true;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    wake();
+    try {
+      while (!there()) await once(this.#beats, 'beat', { signal: deadline });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #servedSince(kind: TaskKind, since: number): boolean {
