@@ -1,5 +1,6 @@
 import type { Aggregate } from './aggregate.ts';
 import { apiKeyAggregate } from './access/api-key.ts';
+import { agentAggregate } from './agent/agent.ts';
 import { baseModelAggregate } from './base-model/base-model.ts';
 import { fileAggregate } from './file/file.ts';
 import { reservationAggregate } from './idempotency/reservation.ts';
@@ -9,4 +10,4 @@ import { projectAggregate } from './project/project.ts';
 import { taskAggregate } from './task/task.ts';
 
 /** Every kind of aggregate that the stream may hold. */
-export const allAggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, apiKeyAggregate, fileAggregate] as unknown as readonly Aggregate<never, never>[];
+export const allAggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, apiKeyAggregate, fileAggregate, agentAggregate] as unknown as readonly Aggregate<never, never>[];

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { ForgeError } from './errors.ts';
+import { labelPattern, labelRule, maxLabels } from './labels.ts';
 
 /** All settings, read once from the environment and frozen. Durations end in `Ms`. */
 export interface Config {
@@ -29,6 +30,8 @@ export interface Config {
   /** Python of the trainer's environment. */
   python: string;
   workerId: string;
+  /** Of this host's agent; `pool` names its pool. */
+  labels: Readonly<Record<string, string>>;
   beatMs: number;
   /** Silence after which a gateway declares an attempt lost. */
   lossMs: number;
@@ -77,6 +80,7 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_NATS_URL', default: 'nats://127.0.0.1:4222', help: 'nats-server; `npm start` runs its own and sets this' },
   { key: 'FORGE_PYTHON', default: '.venv/bin/python', help: 'Python of the trainer' },
   { key: 'FORGE_WORKER_ID', default: 'local', help: 'name of this host’s agent: letters, digits, `_`, `-`' },
+  { key: 'FORGE_LABELS', default: '', help: 'labels of this host’s agent that jobs may ask for, `pool` among them: `pool=night,zone=b`' },
   { key: 'FORGE_BEAT_MS', default: '5000', help: 'time between two beats of a worker' },
   { key: 'FORGE_LOSS_MS', default: '30000', help: 'silence after which a worker’s attempt is lost' },
   { key: 'FORGE_FENCE_MS', default: '20000', help: 'silence after which a worker stops its trainer' },
@@ -117,6 +121,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     const value = text(key);
     if (value !== '' && value.length < 16) problems.push(`${key}: must have at least 16 characters`);
     return value;
+  };
+  const labels = (key: string): Record<string, string> => {
+    const pairs = text(key).split(',').filter(Boolean).map((pair) => pair.split('='));
+    if (pairs.length > maxLabels || pairs.some((pair) => pair.length !== 2 || !pair.every((part) => labelPattern.test(part)))) problems.push(`${key}: must be at most ${maxLabels} pairs such as pool=night,zone=b; keys and values: ${labelRule}`);
+    return Object.fromEntries(pairs) as Record<string, string>;
   };
   const path = (raw: string): string => (isAbsolute(raw) ? raw : resolve(cwd, raw));
 
@@ -166,6 +175,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     natsUrl: text('FORGE_NATS_URL'),
     python: text('FORGE_PYTHON').includes('/') ? path(text('FORGE_PYTHON')) : text('FORGE_PYTHON'),
     workerId,
+    labels: Object.freeze(labels('FORGE_LABELS')),
     beatMs,
     lossMs,
     fenceMs,

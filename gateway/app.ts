@@ -7,6 +7,7 @@ import { AccessService } from '../core/gen/aiforge/v1/access_pb.ts';
 import { FineTuningService } from '../core/gen/aiforge/v1/fine_tuning_pb.ts';
 import { HealthService } from '../core/gen/aiforge/v1/health_pb.ts';
 import { DatasetService } from '../core/gen/aiforge/v1/dataset_pb.ts';
+import { FleetService } from '../core/gen/aiforge/v1/fleet_pb.ts';
 import { InferenceService } from '../core/gen/aiforge/v1/inference_pb.ts';
 import { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
 import { ProjectService } from '../core/gen/aiforge/v1/project_pb.ts';
@@ -32,6 +33,7 @@ import { createAutoDeploy } from './fine-tuning/auto-deploy.ts';
 import { createResultFiles } from './fine-tuning/result-files.ts';
 import { createServedModels } from './fine-tuning/served-models.ts';
 import { createFineTuningService } from './fine-tuning/service.ts';
+import { createFleetService } from './fleet/service.ts';
 import { createForward } from './forward.ts';
 import { createGuardianClient } from './guardian-client.ts';
 import { createHealthService } from './health.ts';
@@ -40,6 +42,7 @@ import { limitFirstByte } from './inference/first-byte.ts';
 import { createOllamaBackend } from './inference/ollama.ts';
 import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
+import { createRunnableCheck } from './jobs/runnable.ts';
 import { createResolve } from './jobs/resolve.ts';
 import { route } from './method.ts';
 import { createMetricsHandler } from './metrics/handler.ts';
@@ -68,7 +71,7 @@ import { readVersion } from './version.ts';
 import { createWebhook } from './webhook/handler.ts';
 import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
-import { serveWorkers } from './workers/serve.ts';
+import { serveWorkers, wakeSubject } from './workers/serve.ts';
 
 export interface Gateway {
   /** Resolves with where it listens, once it can take requests. */
@@ -129,7 +132,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const guardian = createGuardianClient(connection);
       const forward = createForward(guardian, ledger);
       const resolve = createResolve(guardian);
-      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, jobsDir: paths.jobs, waitMs: config.waitMs });
+      const runnable = createRunnableCheck({ ledger, roster, wake: () => connection.publish(wakeSubject) });
+      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, runnable, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
       const served = createServedModels({ backend, models });
       const autoDeploy = createAutoDeploy({ ledger, served, logger });
@@ -154,6 +158,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         route(DatasetService, createDatasetService({ ledger, blobs, metrics, resolve })),
         route(ProjectService, createProjectService({ ledger, backend, forward })),
         route(RetrainService, retrain),
+        route(FleetService, createFleetService({ ledger, roster, metrics, lossMs: config.lossMs })),
         route(AccessService, createAccessService({ ledger, tickets })),
       ];
       const gate = createGate({

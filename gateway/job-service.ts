@@ -1,5 +1,6 @@
 import type { BlobStore } from '../core/blobs/blob-store.ts';
 import type { JobService } from '../core/gen/aiforge/v1/job_pb.ts';
+import type { TrainSpec } from '../core/gen/aiforge/v1/task_pb.ts';
 import type { Ledger } from '../core/store/ledger.ts';
 import type { NewestMetrics } from './feed/newest-metrics.ts';
 import type { createFeeds } from './feed/feeds.ts';
@@ -19,6 +20,7 @@ interface Deps {
   feeds: ReturnType<typeof createFeeds>;
   metrics: NewestMetrics;
   resolve: Resolve;
+  runnable(spec: TrainSpec): Promise<void>;
   jobsDir: string;
   waitMs: number;
 }

@@ -4,7 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
 import { dataPaths } from '../core/config.ts';
 import { TaskKind } from '../core/gen/aiforge/v1/task_pb.ts';
-import type { WorkerInfoSchema } from '../core/gen/aiforge/v1/worker_pb.ts';
+import type { HostReadingSchema, WorkerInfoSchema } from '../core/gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../core/logger.ts';
 import { createLink } from '../core/worker/link.ts';
 import { createWorker, type Worker } from '../core/worker/worker.ts';
@@ -22,6 +22,8 @@ export interface AgentDeps {
   workerId: string;
   dataDir: string;
   info: MessageInitShape<typeof WorkerInfoSchema>;
+  /** What the host measured last. */
+  reading?(): MessageInitShape<typeof HostReadingSchema> | undefined;
   settings: { beatMs: number; fenceMs: number };
   trainer: TrainerSettings;
   starter: StarterSettings;
@@ -40,6 +42,7 @@ export function createAgent(deps: AgentDeps): Worker {
     nats: deps.nats,
     workerId: deps.workerId,
     info: deps.info,
+    reading: () => deps.reading?.(),
     runners: {
       [TaskKind.TRAIN]: createTrainRunner(runnerDeps, baseModels),
       [TaskKind.EVALUATE]: createEvaluateRunner(runnerDeps, baseModels),

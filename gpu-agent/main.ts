@@ -7,6 +7,7 @@ import { createAgent, nodeModules } from './agent.ts';
 import { defaultTrainerSettings } from './deps.ts';
 import { describeHost } from './host/inventory.ts';
 import { queryGpus } from './host/nvidia-smi.ts';
+import { startReadings } from './host/readings.ts';
 import { findLlamaTools } from './llama-tools.ts';
 import { starterCorpus } from './starter-corpus.ts';
 
@@ -14,17 +15,22 @@ import { starterCorpus } from './starter-corpus.ts';
 const drainMs = 6_500;
 /** A daemon that is busy for a moment is no dead one, however short a test sets its times. */
 const minGuardMs = 2_000;
+/** nvidia-smi is a process of its own each time. */
+const minReadingMs = 1_000;
 
 const logger = createLogger('agent');
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const nats = await connectNats(config.natsUrl, `agent-${config.workerId}`, `_INBOX.${config.workerId}`);
+  const gpus = await queryGpus();
+  const readings = startReadings({ everyMs: Math.max(minReadingMs, config.beatMs), hasGpus: gpus.length > 0, dataDir: config.dataDir });
   const agent = createAgent({
     nats,
     workerId: config.workerId,
     dataDir: config.dataDir,
-    info: describeHost(await queryGpus()),
+    info: describeHost(gpus, config.labels),
+    reading: readings.newest,
     settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },
     trainer: { ...defaultTrainerSettings, guardMs: Math.max(minGuardMs, config.fenceMs), python: config.python, threads: config.threads },
     starter: { seconds: config.starterSeconds, corpus: () => starterCorpus(nodeModules, config.python) },
@@ -35,6 +41,7 @@ async function main(): Promise<void> {
   endOnSignal(async () => {
     const drained = await Promise.race([agent.drain().then(() => true), setTimeout(drainMs, false)]);
     if (!drained) logger.warn('not all attempts could be given back in time; the next start does it');
+    readings.stop();
     await agent.stop();
     await nats.close();
   }, logger);

@@ -85,6 +85,10 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'pipelineStarted':
     case 'pipelineEnded':
     case 'retrainPending':
+    case 'agentCordoned':
+    case 'agentDrainRequested':
+    case 'agentUncordoned':
+    case 'agentRemoved':
     case 'pipelinePlanned':
     case 'pipelineApproved':
     case 'stepRequested':

@@ -4,6 +4,7 @@ import { TrainSpecSchema, type TrainSpec } from '../gen/aiforge/v1/task_pb.ts';
 import { invalid, isForgeError, ForgeError } from '../errors.ts';
 import { defaults } from './defaults.ts';
 import { ggufQuantizationOf, hyperparametersOf } from './hyperparameters.ts';
+import { placementOf } from './placement.ts';
 import { checkBaseModel, checkRevision } from './names.ts';
 
 /**
@@ -11,11 +12,13 @@ import { checkBaseModel, checkRevision } from './names.ts';
  * @throws ForgeError invalid_argument
  */
 export function trainSpecOf(request: CreateFineTuneRequest): TrainSpec {
+  const placement = placementOf(request);
   return create(TrainSpecSchema, {
     baseModel: checkBaseModel(request.baseModel ?? defaults.baseModel),
     revision: checkRevision(request.revision ?? ''),
     hyperparameters: hyperparametersOf(request),
     ggufQuantization: ggufQuantizationOf(request),
+    ...(placement === undefined ? {} : { placement }),
   });
 }
 

@@ -19,6 +19,8 @@ export interface AskOptions {
   link: Link;
   bootId: string;
   slot: Slot;
+  /** The host's. */
+  labels: Record<string, string>;
   /** Aborts when no new work is wanted. */
   draining: AbortSignal;
   /** Runs the attempt to its end. @param sentAt when the ask that was answered was sent (`performance.now()`) */
@@ -46,8 +48,8 @@ async function untilWorthAsking(link: Link, seen: number, askedAt: number, drain
 
 /** Repeats one ask under one id, so that an answer that got lost is not a second attempt. */
 async function askUntilAnswered(options: AskOptions): Promise<{ assignment: Assignment | undefined; sentAt: number } | undefined> {
-  const { link, bootId, slot, draining } = options;
-  const request = toBinary(AskRequestSchema, create(AskRequestSchema, { bootId, slot: slot.name, askId: randomUUID(), kinds: slot.kinds }));
+  const { link, bootId, slot, labels, draining } = options;
+  const request = toBinary(AskRequestSchema, create(AskRequestSchema, { bootId, slot: slot.name, askId: randomUUID(), kinds: slot.kinds, labels }));
   const giveUp = new AbortController();
   let late: NodeJS.Timeout | undefined;
   const onDrain = (): void => {

@@ -31,6 +31,8 @@ export interface AttemptOptions {
 
 export interface RunningAttempt {
   readonly ref: AttemptRef;
+  /** Name of the slot it runs in. */
+  readonly slot: string;
   verdict(verdict: BeatVerdict, sentAt: number): void;
   stop(reason: StopReason): void;
   /** Resolves when the attempt is over here and its last report was answered, or this worker stops. Never rejects. */
@@ -58,6 +60,7 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
   const onRequested = (requested: RequestedStop): void => {
     if (requested === RequestedStop.CANCEL) control.request('cancel');
     else if (requested === RequestedStop.PAUSE) control.request('pause');
+    else if (requested === RequestedStop.DRAIN) control.request('drain');
   };
   const reporter = createReporter({ link, bootId: options.bootId, spool, logger, onRequested, onRefused: () => control.request('lost') });
 
@@ -82,7 +85,7 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
       const result = await options.runner(context);
       if (result !== 'stopped') return { case: 'completed', value: { result: create(TaskResultSchema, result) } };
       if (control.reason === undefined) return { case: 'failed', value: { code: 'internal', reason: 'the runner stopped without being asked to', retryable: true } };
-      if (control.reason === 'drain') return { case: 'returned', value: { reason: 'the worker is being shut down' } };
+      if (control.reason === 'drain') return { case: 'returned', value: { reason: 'the worker is being drained' } };
       return control.reason === 'lost' ? undefined : { case: 'stopped', value: {} };
     } catch (error) {
       if (control.reason === 'lost') return undefined;
@@ -114,6 +117,7 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
 
   return {
     ref,
+    slot: options.slot.name,
     verdict(verdict, sentAt) {
       if (verdict.verdict === BeatVerdict_Verdict.NOT_YOURS) return control.request('lost');
       if (verdict.verdict !== BeatVerdict_Verdict.YOURS) return;

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { BeatRequestSchema, BeatResponseSchema, type BeatVerdict, type WorkerInfoSchema } from '../gen/aiforge/v1/worker_pb.ts';
+import { BeatRequestSchema, BeatResponseSchema, type BeatVerdict, type HostReadingSchema, type RunningSchema, type WorkerInfoSchema } from '../gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../logger.ts';
 import type { Link } from './link.ts';
-import type { AttemptRef } from './task-runner.ts';
 
 /** Shortest time between two beats. */
 const spacingMs = 20;
@@ -13,7 +12,9 @@ export interface BeatOptions {
   bootId: string;
   info: MessageInitShape<typeof WorkerInfoSchema>;
   beatMs: number;
-  running(): AttemptRef[];
+  running(): MessageInitShape<typeof RunningSchema>[];
+  /** What was measured last; undefined for nothing. */
+  reading(): MessageInitShape<typeof HostReadingSchema> | undefined;
   draining(): boolean;
   /** One gateway's word on one attempt. @param sentAt when the answered beat was sent (`performance.now()`) */
   onVerdict(verdict: BeatVerdict, sentAt: number): void;
@@ -39,7 +40,7 @@ export function startBeat(options: BeatOptions): { beat(): void; stop(): void } 
     sentAt.set(reply, beatAt);
     // Answers that come after so many beats are past any fence.
     if (sentAt.size > 100) sentAt.delete(sentAt.keys().next().value!);
-    const request = create(BeatRequestSchema, { bootId, info: options.info, running: options.running(), draining: options.draining() });
+    const request = create(BeatRequestSchema, { bootId, info: options.info, running: options.running(), draining: options.draining(), reading: options.reading() });
     link.nats.publish(`work.beat.${link.workerId}`, toBinary(BeatRequestSchema, request), { reply });
   };
 

@@ -6,7 +6,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { faultPoint } from '../fault.ts';
 import type { TaskKind } from '../gen/aiforge/v1/task_pb.ts';
-import { WorkerInfoSchema, type Assignment, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
+import { WorkerInfoSchema, type Assignment, type HostReadingSchema, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../logger.ts';
 import { askLoop } from './ask.ts';
 import { startAttempt, type RunningAttempt } from './attempt.ts';
@@ -23,6 +23,8 @@ export interface WorkerDeps {
   workerId: string;
   /** `slots` says what may run side by side; one ask loop each. */
   info: MessageInitShape<typeof WorkerInfoSchema>;
+  /** What the host measured last; it goes out with each beat. */
+  reading?(): MessageInitShape<typeof HostReadingSchema> | undefined;
   runners: Partial<Record<TaskKind, TaskRunner>>;
   /** A folder named after the worker is made in each; the one in `work` is emptied at the start. */
   dirs: { spool: string; work: string };
@@ -139,8 +141,9 @@ export function createWorker(deps: WorkerDeps): Worker {
       const beat = startBeat({
         link, bootId, info, logger,
         beatMs: settings.beatMs,
-        running: () => [...[...running.values()].map((attempt) => attempt.ref), ...replaying.values()],
+        running: () => [...[...running.values()].map(({ ref, slot }) => ({ ...ref, slot })), ...replaying.values()],
         draining: () => draining.signal.aborted,
+        reading: () => deps.reading?.(),
         onVerdict: (verdict, sentAt) => running.get(attemptKey(verdict))?.verdict(verdict, sentAt),
       });
       endBeat = () => {
@@ -148,7 +151,7 @@ export function createWorker(deps: WorkerDeps): Worker {
         wake.unsubscribe();
       };
       for (const slot of info.slots) {
-        asks.push(askLoop({ link, bootId, slot, draining: draining.signal, run: (assignment, sentAt) => run(slot, assignment, sentAt), logger }));
+        asks.push(askLoop({ link, bootId, slot, labels: info.labels, draining: draining.signal, run: (assignment, sentAt) => run(slot, assignment, sentAt), logger }));
       }
       loops.push(...asks);
       logger.info('started', { workerId, bootId, slots: info.slots.map((slot) => slot.name) });

@@ -11,6 +11,7 @@ export interface Measured {
   totalSteps?: number | undefined;
   /** When it will be trained, at the speed that was measured last. Unix milliseconds. */
   endsAt?: number | undefined;
+  tokensPerSecond?: number | undefined;
   /** Share that is done, of work that has no steps. */
   fraction?: number | undefined;
 }
@@ -80,6 +81,7 @@ export class NewestMetrics {
       measured.loss = metric.loss ?? measured.loss;
       if (metric.etaSeconds !== undefined) measured.endsAt = (Number(metric.timeMs) || Number(telemetry.timeMs)) + metric.etaSeconds * 1000;
       measured.fraction = metric.fraction ?? measured.fraction;
+      measured.tokensPerSecond = metric.tokensPerSecond ?? measured.tokensPerSecond;
       if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
     }
     this.#byTask.set(telemetry.taskId, measured);

@@ -2,7 +2,7 @@ import { create, toJsonString } from '@bufbuild/protobuf';
 import { ForgeError, invalid, isForgeError } from '../../core/errors.ts';
 import { faultPoint } from '../../core/fault.ts';
 import { CreateFineTuneRequestSchema, JobStatus, type CreateFineTuneRequest } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { ExtractSpecSchema, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { ExtractSpecSchema, TaskSpecSchema, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -16,6 +16,8 @@ import type { Resolve } from './resolve.ts';
 export interface SubmitDeps {
   ledger: Ledger;
   resolve: Resolve;
+  /** Throws where no agent could ever run it. */
+  runnable?(spec: TrainSpec): Promise<void>;
   now?: () => number;
 }
 
@@ -37,6 +39,7 @@ export async function submit(deps: SubmitDeps, request: CreateFineTuneRequest, c
       if ((await ledger.refresh(taskAggregate, jobId)).idempotencySha256 === key.sha256) return accepted(jobId);
     }
   }
+  await deps.runnable?.(spec);
   const source = await resolveSource(deps, project, request);
   const extract = create(ExtractSpecSchema, { ...source, seed: spec.hyperparameters!.seed, baseModel: spec.baseModel, revision: spec.revision });
   const taskSpec = create(TaskSpecSchema, { kind: { case: 'train', value: { ...spec, source: { case: 'extract', value: extract } } } });

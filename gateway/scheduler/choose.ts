@@ -1,5 +1,7 @@
 import { Quantization, TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Task, TaskState } from '../../core/task/state.ts';
+import { fits } from '../../core/training/placement.ts';
+import { placementOfTask, urgencyOf } from './placement.ts';
 
 /** Finds the state of the task that another one waits for. */
 export type Lookup = (taskId: string) => TaskState;
@@ -11,7 +13,12 @@ export interface Offer {
   gpu: boolean;
   /** Whether any worker that was heard lately has one. */
   fleetHasGpu: boolean;
+  /** Of the host that asks; `pool` names its pool. */
+  labels: Readonly<Record<string, string>>;
 }
+
+/** Where these run is the project's own business: the guardian has the repositories, a gateway the backend. */
+const unplaced: readonly TaskKind[] = [TaskKind.EXTRACT, TaskKind.DEPLOY];
 
 const maxBackOffMs = 60_000;
 
@@ -26,24 +33,28 @@ export function isReady(task: Task, lookup: Lookup, now: number): boolean {
 }
 
 /**
- * What a free slot should try, best first. Pure. Fair between projects: first the project with the fewest running tasks
- * of these kinds, then the one whose last turn is the longest ago, so that a long queue holds up nobody on a single
- * slot; within a project the oldest task. Work for a GPU is left to the GPUs where there are any.
+ * What a free slot should try, best first. Pure. The most urgent first (see urgencyOf); among equally urgent ones it is
+ * fair between projects: first the project with the fewest running tasks of these kinds, then the one whose last turn is the longest ago, so that a long queue holds up nobody on a single
+ * slot; within a project the oldest task. Only what may run on this host; work for a GPU is left to the GPUs where
+ * there are any.
  * @param now Unix milliseconds
  */
 export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now: number): Task[] {
   const wanted = new Set(offer.kinds);
   const running = new Map<string, number>();
   const lastTurn = new Map<string, number>();
-  const ready: Task[] = [];
+  const urgency = new Map<Task, number>();
   for (const task of tasks) {
     if (!wanted.has(task.kind)) continue;
     lastTurn.set(task.project, Math.max(lastTurn.get(task.project) ?? 0, task.startedAt));
     if (task.status === 'running') running.set(task.project, (running.get(task.project) ?? 0) + 1);
-    else if (isReady(task, lookup, now) && (offer.gpu || !offer.fleetHasGpu || !wantsGpu(task))) ready.push(task);
+    else if (isReady(task, lookup, now) && (offer.gpu || !offer.fleetHasGpu || !wantsGpu(task))) {
+      const placement = placementOfTask(task, lookup);
+      if (unplaced.includes(task.kind) || fits(placement, offer.labels)) urgency.set(task, urgencyOf(task, placement, now));
+    }
   }
   const of = (counts: Map<string, number>, task: Task): number => counts.get(task.project) ?? 0;
-  return ready.sort((a, b) => of(running, a) - of(running, b) || of(lastTurn, a) - of(lastTurn, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  return [...urgency.keys()].sort((a, b) => urgency.get(b)! - urgency.get(a)! || of(running, a) - of(running, b) || of(lastTurn, a) - of(lastTurn, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
 
 /** Quantized training runs on CUDA alone; any base model but the built-in one is too large for a CPU to be a good place. */

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { agentAggregate } from '../../core/agent/agent.ts';
 import { isForgeError } from '../../core/errors.ts';
 import { faultPoint } from '../../core/fault.ts';
 import type { AskRequest, AskResponseSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
@@ -22,8 +23,10 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
   const held = tasks.find((task) => task.status === 'running' && task.attempt.workerId === workerId && task.attempt.bootId === request.bootId && task.attempt.askId === request.askId);
   if (held !== undefined) return assignment(ledger, held);
 
+  if (ledger.head(agentAggregate, workerId).state.status !== 'open') return {};
+
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
-  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu() }, lookup, Date.now())) {
+  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed'), labels: request.labels }, lookup, Date.now())) {
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { agentAggregate } from '../../core/agent/agent.ts';
 import { BeatVerdict_Verdict, type BeatRequest, type BeatVerdictSchema, type Running } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { TaskState } from '../../core/task/state.ts';
@@ -27,7 +28,7 @@ export async function answerBeat(ledger: Ledger, workerId: string, beat: BeatReq
       taskId: running.taskId,
       attempt: running.attempt,
       verdict: yours ? BeatVerdict_Verdict.YOURS : BeatVerdict_Verdict.NOT_YOURS,
-      requested: yours ? requestedOf(state) : undefined,
+      requested: yours ? requestedOf(state, ledger.head(agentAggregate, workerId).state) : undefined,
     });
   }
   return verdicts;

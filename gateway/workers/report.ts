@@ -1,7 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { agentAggregate, type AgentState } from '../../core/agent/agent.ts';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { hasTree } from '../../core/blobs/tree.ts';
 import { isForgeError } from '../../core/errors.ts';
+import { DrainMode } from '../../core/gen/aiforge/v1/fleet_pb.ts';
 import type { TaskResult } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { ReportOutcome, RequestedStop, type ReportRequest, type ReportResponseSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -20,7 +22,7 @@ export async function answerReport(deps: { ledger: Ledger; blobs: BlobStore }, w
     }
     const meta = { commandId: `report:${report.taskId}:${report.attempt}:${report.number}`, actor: `worker:${workerId}`, time: Date.now() };
     const { state, changed } = await ledger.execute(taskAggregate, report.taskId, { type: 'report', workerId, report }, meta);
-    return { outcome: changed ? ReportOutcome.ACCEPTED : ReportOutcome.DUPLICATE, requested: requestedOf(state) };
+    return { outcome: changed ? ReportOutcome.ACCEPTED : ReportOutcome.DUPLICATE, requested: requestedOf(state, ledger.head(agentAggregate, workerId).state) };
   } catch (error) {
     if (error instanceof ReportRefused) return { outcome: error.refusal === 'gap' ? ReportOutcome.GAP : ReportOutcome.REFUSED, reason: error.message };
     // Sending it again would not mend it.
@@ -29,9 +31,10 @@ export async function answerReport(deps: { ledger: Ledger; blobs: BlobStore }, w
   }
 }
 
-/** What the user asked for and the worker has not yet done. */
-export function requestedOf(state: TaskState): RequestedStop {
-  if (state.status !== 'running' || state.requested === 'none') return RequestedStop.UNSPECIFIED;
+/** What a user asked for, or an operator who wants the host free, and the worker has not yet done. */
+export function requestedOf(state: TaskState, agent: AgentState): RequestedStop {
+  if (state.status !== 'running') return RequestedStop.UNSPECIFIED;
+  if (state.requested === 'none') return agent.status === 'draining' && agent.mode === DrainMode.CHECKPOINT ? RequestedStop.DRAIN : RequestedStop.UNSPECIFIED;
   return state.requested === 'pause' ? RequestedStop.PAUSE : RequestedStop.CANCEL;
 }
 

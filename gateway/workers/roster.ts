@@ -1,10 +1,14 @@
 import { EventEmitter, once } from 'node:events';
 import type { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
-import type { WorkerInfo } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import type { BeatRequest, WorkerInfo } from '../../core/gen/aiforge/v1/worker_pb.ts';
 
-interface Present {
+export interface Present {
   info: WorkerInfo | undefined;
+  /** What it said last. */
+  beat: BeatRequest;
   heardAt: number;
+  /** The same by the wall clock, Unix milliseconds. */
+  seenAt: number;
 }
 
 /** A beat this young is presence enough. */
@@ -17,8 +21,8 @@ export class Roster {
   readonly #workers = new Map<string, Present>();
   readonly #beats = new EventEmitter().setMaxListeners(0);
 
-  heard(workerId: string, info: WorkerInfo | undefined): void {
-    this.#workers.set(workerId, { info, heardAt: performance.now() });
+  heard(workerId: string, beat: BeatRequest): void {
+    this.#workers.set(workerId, { info: beat.info, beat, heardAt: performance.now(), seenAt: Date.now() });
     this.#beats.emit('beat');
   }
 
@@ -28,15 +32,22 @@ export class Roster {
    */
   async isServed(kind: TaskKind, wake: () => void, timeoutMs: number): Promise<boolean> {
     const since = performance.now() - youngMs;
-    if (this.#servedSince(kind, since)) return true;
-    const deadline = AbortSignal.timeout(timeoutMs);
-    wake();
-    try {
-      while (!this.#servedSince(kind, since)) await once(this.#beats, 'beat', { signal: deadline });
-      return true;
-    } catch {
-      return false;
-    }
+    return this.#until(() => this.#servedSince(kind, since), wake, timeoutMs);
+  }
+
+  /** Whether a worker that fits was ever heard, or is within `timeoutMs` from now, which a wake-up call makes them answer. */
+  hears(fits: (workerId: string, info: WorkerInfo | undefined) => boolean, wake: () => void, timeoutMs: number): Promise<boolean> {
+    return this.#until(() => [...this.#workers].some(([id, { info }]) => fits(id, info)), wake, timeoutMs);
+  }
+
+  /** Every worker that was heard since this gateway started. */
+  workers(): ReadonlyMap<string, Present> {
+    return this.#workers;
+  }
+
+  /** Forgets a worker until it is heard again. */
+  forget(workerId: string): void {
+    this.#workers.delete(workerId);
   }
 
   /** Whether that slot of the worker is a GPU's. */
@@ -44,10 +55,10 @@ export class Roster {
     return this.#workers.get(workerId)?.info?.slots.some((one) => one.name === slot && one.gpuIndex !== undefined) ?? false;
   }
 
-  /** Whether a worker that was heard lately has a GPU that trains. */
-  hasGpu(): boolean {
+  /** Whether a worker that counts and was heard lately has a GPU that trains. */
+  hasGpu(counts: (workerId: string) => boolean): boolean {
     const since = performance.now() - lateMs;
-    for (const { info, heardAt } of this.#workers.values()) if (heardAt >= since && info?.slots.some((slot) => slot.gpuIndex !== undefined)) return true;
+    for (const [workerId, { info, heardAt }] of this.#workers) if (heardAt >= since && counts(workerId) && info?.slots.some((slot) => slot.gpuIndex !== undefined)) return true;
     return false;
   }
 
@@ -57,6 +68,18 @@ export class Roster {
     let present = 0;
     for (const { heardAt } of this.#workers.values()) if (heardAt >= since) present++;
     return { present, late: this.#workers.size - present };
+  }
+
+  async #until(there: () => boolean, wake: () => void, timeoutMs: number): Promise<boolean> {
+    if (there()) return true;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    wake();
+    try {
+      while (!there()) await once(this.#beats, 'beat', { signal: deadline });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #servedSince(kind: TaskKind, since: number): boolean {

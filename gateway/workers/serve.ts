@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, fromBinary, toBinary, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { agentAggregate } from '../../core/agent/agent.ts';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import type { Config } from '../../core/config.ts';
@@ -80,7 +81,7 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   serve('report', ReportRequestSchema, ReportResponseSchema, 'gateway', (workerId, request) => answerReport({ ledger, blobs }, workerId, request));
   serve('pin', PinBaseRequestSchema, PinBaseResponseSchema, 'gateway', (workerId, request) => answerPin(ledger, workerId, request));
   serve('beat', BeatRequestSchema, BeatResponseSchema, undefined, async (workerId, beat) => {
-    roster.heard(workerId, beat.info);
+    roster.heard(workerId, beat);
     for (const { taskId, attempt } of beat.running) clock.heard(keyOf(taskId, attempt), performance.now());
     return { gatewayId, verdicts: await answerBeat(ledger, workerId, beat) };
   });
@@ -115,15 +116,19 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
 
   // Whatever may give a worker something to do, or to stop, wakes them: dispatch takes milliseconds.
   let waking: NodeJS.Timeout | undefined;
-  const stopListening = ledger.onApplied(({ stored, head }) => {
-    if (stored.aggregate !== taskAggregate.name) return;
-    const task = head.state as TaskState;
-    if (task.status === 'running' && task.requested === 'none') return;
+  const wake = (): void => {
     // A burst of submissions is one call.
     waking ??= setTimeout(() => {
       waking = undefined;
       connection.publish(wakeSubject);
     }, wakeDelayMs);
+  };
+  const stopListening = ledger.onApplied(({ stored, head }) => {
+    if (stored.aggregate === agentAggregate.name) wake();
+    if (stored.aggregate !== taskAggregate.name) return;
+    const task = head.state as TaskState;
+    if (task.status === 'running' && task.requested === 'none') return;
+    wake();
     const delay = task.status === 'queued' ? readyAt(task) - Date.now() : 0;
     if (delay > 0) setTimeout(() => connection.isClosed() || connection.publish(wakeSubject), delay + wakeDelayMs).unref();
   });

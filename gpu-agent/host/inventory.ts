@@ -4,8 +4,11 @@ import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { SlotSchema, WorkerInfoSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { GpuInit } from './nvidia-smi.ts';
 
-/** What this host has, and what may run on it side by side. */
-export function describeHost(gpus: GpuInit[]): MessageInitShape<typeof WorkerInfoSchema> {
+/**
+ * What this host has, and what may run on it side by side.
+ * @param labels given by the operator; `pool` names its pool
+ */
+export function describeHost(gpus: GpuInit[], labels: Readonly<Record<string, string>> = {}): MessageInitShape<typeof WorkerInfoSchema> {
   return {
     host: hostname(),
     cpus: cpus().length,
@@ -13,7 +16,7 @@ export function describeHost(gpus: GpuInit[]): MessageInitShape<typeof WorkerInf
     gpus,
     slots: slotsFor(gpus),
     versions: { node: process.versions.node },
-    labels: { os: process.platform, arch: process.arch },
+    labels: { os: process.platform, arch: process.arch, ...labels },
   };
 }
 

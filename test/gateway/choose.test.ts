@@ -1,13 +1,15 @@
 import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
 import t from 'tap';
-import { Quantization, TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { Priority, Quantization, TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { initialState, type Task } from '../../core/task/state.ts';
-import { choose, readyAt, type Offer } from '../../gateway/scheduler/choose.ts';
+import { choose, readyAt, type Lookup, type Offer } from '../../gateway/scheduler/choose.ts';
+import { agingMs, placementOfTask, urgencyOf } from '../../gateway/scheduler/placement.ts';
 
 const spec = (baseModel: string, quantization: Quantization = Quantization.QUANTIZATION_NONE) => create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel, hyperparameters: { quantization } } } });
 const task = (id: string, project: string, createdAt: number, more: Partial<Task> = {}): Task =>
   ({ id, project, createdAt, updatedAt: createdAt, kind: TaskKind.TRAIN, spec: spec('ai-forge/starter'), after: '', maxAttempts: 5, ended: [], failures: 0, failedAt: 0, startedAt: 0, checkpoint: undefined, totalSteps: undefined, status: 'queued', ...more }) as Task;
-const cpu: Offer = { kinds: [TaskKind.TRAIN], gpu: false, fleetHasGpu: false };
+const cpu: Offer = { kinds: [TaskKind.TRAIN], gpu: false, fleetHasGpu: false, labels: {} };
 const order = (tasks: Task[], offer = cpu, now = 1_000_000): string[] => choose(tasks, offer, () => initialState, now).map(({ id }) => id);
 
 t.test('with one slot, projects take turns however long their queues are', async (t) => {
@@ -41,4 +43,79 @@ t.test('work for a GPU is left to GPUs where there are any', async (t) => {
 
 t.test('other kinds, and what waits for another task, are not offered', async (t) => {
   t.strictSame(order([task('e', 'a', 1, { kind: TaskKind.EXPORT }), task('w', 'a', 2, { after: 'e' })]), []);
+});
+
+const placed = (baseModel: string, placement: { priority?: Priority; pool?: string; labels?: Record<string, string> }) =>
+  create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel, placement } } });
+
+t.test('what is urgent comes first, and what follows from a job is as urgent', async (t) => {
+  const high = { spec: placed('ai-forge/starter', { priority: Priority.HIGH }) };
+  const low = { spec: placed('ai-forge/starter', { priority: Priority.LOW }) };
+  t.strictSame(order([task('l', 'a', 1, low), task('n', 'a', 2), task('h', 'a', 3, high)]), ['h', 'n', 'l']);
+  const lookup: Lookup = (id) => (id === 'h' ? task('h', 'a', 1, { ...high, status: 'completed' } as Partial<Task>) : initialState);
+  const exports: Task[] = [task('n.export', 'a', 2, { kind: TaskKind.EXPORT }), task('h.export', 'a', 3, { kind: TaskKind.EXPORT })];
+  t.strictSame(choose(exports, { ...cpu, kinds: [TaskKind.EXPORT] }, lookup, 4).map(({ id }) => id), ['h.export', 'n.export']);
+});
+
+t.test('pools and labels: an agent of a pool runs its jobs and no others', async (t) => {
+  const tasks = [
+    task('anywhere', 'a', 1),
+    task('night', 'a', 2, { spec: placed('ai-forge/starter', { pool: 'night' }) }),
+    task('zone', 'a', 3, { spec: placed('ai-forge/starter', { labels: { zone: 'b' } }) }),
+  ];
+  t.strictSame(order(tasks), ['anywhere']);
+  t.strictSame(order(tasks, { ...cpu, labels: { pool: 'night', zone: 'b' } }), ['night']);
+  t.strictSame(order(tasks, { ...cpu, labels: { zone: 'b', os: 'linux' } }), ['anywhere', 'zone']);
+});
+
+/** A queue as it may be, seeded by fast-check; times within six ageings. */
+const queues = fc.array(
+  fc.record({
+    project: fc.constantFrom('a', 'b', 'c'),
+    createdAt: fc.integer({ min: 0, max: 6 * agingMs }),
+    startedAt: fc.integer({ min: 0, max: 6 * agingMs }),
+    status: fc.constantFrom('queued', 'queued', 'queued', 'running', 'paused'),
+    large: fc.boolean(),
+    priority: fc.constantFrom(Priority.UNSPECIFIED, Priority.LOW, Priority.NORMAL, Priority.HIGH),
+    pool: fc.constantFrom('', 'night'),
+    zone: fc.constantFrom(undefined, 'a', 'b'),
+  }),
+  { maxLength: 25 },
+).map((all) => all.map(({ project, createdAt, startedAt, status, large, priority, pool, zone }, n): Task =>
+  task(`t${n}`, project, createdAt, { startedAt, status, spec: placed(large ? 'org/large' : 'ai-forge/starter', { priority, pool, labels: zone === undefined ? {} : { zone } }) } as Partial<Task>)));
+const offers = fc.record({ kinds: fc.constant([TaskKind.TRAIN]), gpu: fc.boolean(), fleetHasGpu: fc.boolean(), labels: fc.constantFrom<Record<string, string>>({}, { pool: 'night' }, { zone: 'a' }, { pool: 'night', zone: 'b' }) });
+const now = 7 * agingMs;
+const none: Lookup = () => initialState;
+
+t.test('for any queue: only what is queued and may run on the host, each once, whatever order it was found in', async (t) => {
+  fc.assert(fc.property(queues, offers, (tasks, offer) => {
+    const chosen = choose(tasks, offer, none, now);
+    const ids = chosen.map(({ id }) => id);
+    const allowed = tasks.filter((one) => {
+      const { pool, labels } = placementOfTask(one, none)!;
+      return one.status === 'queued' && pool === (offer.labels['pool'] ?? '') && (labels['zone'] === undefined || labels['zone'] === offer.labels['zone']) &&
+        (offer.gpu || !offer.fleetHasGpu || (one.spec.kind.value as { baseModel: string }).baseModel === 'ai-forge/starter');
+    });
+    return new Set(ids).size === ids.length && ids.toSorted().join() === allowed.map(({ id }) => id).toSorted().join() && ids.join() === choose(tasks.toReversed(), offer, none, now).map(({ id }) => id).join();
+  }), { numRuns: 500 });
+  t.pass('500 queues');
+});
+
+t.test('for any queue: nobody starves, and projects are treated alike', async (t) => {
+  fc.assert(fc.property(queues, offers, (tasks, offer) => {
+    const chosen = choose(tasks, offer, none, now);
+    const running = (project: string): number => tasks.filter((one) => one.project === project && one.status === 'running').length;
+    const urgency = (one: Task): number => urgencyOf(one, placementOfTask(one, none), now);
+    for (const [at, later] of chosen.entries()) {
+      for (const sooner of chosen.slice(0, at)) {
+        // Whatever its priority: who has waited three ageings longer is not passed over.
+        if (sooner.createdAt >= later.createdAt + 3 * agingMs) return false;
+        if (urgency(sooner) < urgency(later)) return false;
+        if (urgency(sooner) === urgency(later) && running(sooner.project) > running(later.project)) return false;
+        if (urgency(sooner) === urgency(later) && sooner.project === later.project && sooner.createdAt > later.createdAt) return false;
+      }
+    }
+    return true;
+  }), { numRuns: 500 });
+  t.pass('500 queues');
 });

@@ -1,10 +1,12 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { describeHost, slotsFor } from '../../gpu-agent/host/inventory.ts';
-import { parseGpus, queryGpus } from '../../gpu-agent/host/nvidia-smi.ts';
+import { startReadings } from '../../gpu-agent/host/readings.ts';
+import { parseGpuReadings, parseGpus, queryGpuReadings, queryGpus } from '../../gpu-agent/host/nvidia-smi.ts';
 
 t.setTimeout(30_000);
 
@@ -43,4 +45,19 @@ t.test('slots: one a GPU, and one for exports, which never wait behind a trainin
   ]);
   t.same(describeHost([]).slots, [{ name: 'train', kinds: [TaskKind.TRAIN] }, { name: 'cpu', kinds: [TaskKind.EXPORT, TaskKind.EVALUATE] }]);
   t.ok(describeHost([]).memoryBytes! > 0n);
+});
+
+t.test('what GPUs measure: absent where nvidia-smi has no figure', async (t) => {
+  const env = await withTool(t, 'test "$1" = "--query-gpu=index,utilization.gpu,memory.used,temperature.gpu,power.draw" && printf "0, 97, 20480, 71, 312.55\\n1, [N/A], 512, [Not Supported], [N/A]\\n"');
+  t.same(await queryGpuReadings(5_000, env), [
+    { index: 0, utilizationPercent: 97, memoryUsedBytes: 20_480n << 20n, temperatureCelsius: 71, powerWatts: 312.55 },
+    { index: 1, memoryUsedBytes: 512n << 20n },
+  ]);
+  t.same(parseGpuReadings('[Unknown Error]\n\n[N/A], 1, 2, 3, 4\n'), []);
+  const readings = startReadings({ everyMs: 60_000, hasGpus: false, dataDir: t.testdir() });
+  t.teardown(readings.stop);
+  while (readings.newest() === undefined) await setImmediate();
+  const { load, memoryFreeBytes, diskBytes, diskFreeBytes, gpus } = readings.newest()!;
+  t.ok(load! >= 0 && memoryFreeBytes! > 0n && diskBytes! >= diskFreeBytes! && diskFreeBytes! > 0n);
+  t.same(gpus, []);
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Aggregate } from '../../core/aggregate.ts';
+import { agentAggregate } from '../../core/agent/agent.ts';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
 import { fileAggregate } from '../../core/file/file.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
@@ -17,7 +18,7 @@ import { taskAggregate } from '../../core/task/task.ts';
 import { checkAttempts } from './check-attempts.ts';
 import type { Told } from './job-client.ts';
 
-const aggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, fileAggregate] as unknown as Aggregate<unknown, unknown>[];
+const aggregates = [taskAggregate, modelAggregate, reservationAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, fileAggregate, agentAggregate] as unknown as Aggregate<unknown, unknown>[];
 
 /** Everything that the stream holds now. */
 export async function readHistory(store: EventStore): Promise<StoredEnvelope[]> {

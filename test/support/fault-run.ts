@@ -23,13 +23,14 @@ export async function startFaultRun(t: Test, options?: StackOptions): Promise<Fa
   const client = createJobClient(stack);
   /** Of the jobs whose adapters are still to be looked at. */
   const steps = new Map<string, number>();
+  let submitted = 0;
   t.teardown(() => {
     if (!t.passing()) t.comment(stack.logs());
   });
   return {
     stack, client,
     async job(training = shortTraining) {
-      const key = `key-${client.told.acknowledged.size + 1}`;
+      const key = `key-${(submitted += 1)}`;
       const jobId = await client.submit(key, training);
       steps.set(jobId, training.max_steps);
       await client.follow(jobId);

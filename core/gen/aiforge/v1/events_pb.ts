@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Scope } from "./access_pb.ts";
 import { file_aiforge_v1_access } from "./access_pb.ts";
+import type { DrainMode } from "./fleet_pb.ts";
+import { file_aiforge_v1_fleet } from "./fleet_pb.ts";
 import type { ChangeMetrics, GateCheck, GatePolicy, PlannedStep, RetrainPolicy, StepRequest, StepResult } from "./pipeline_pb.ts";
 import { file_aiforge_v1_pipeline } from "./pipeline_pb.ts";
 import type { RetrainRequest } from "./retrain_pb.ts";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLhFQoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjcKEHBpcGVsaW5lX3BsYW5uZWQYUCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUGxhbm5lZEgAEjkKEXBpcGVsaW5lX2FwcHJvdmVkGFEgASgLMhwuYWlmb3JnZS52MS5QaXBlbGluZUFwcHJvdmVkSAASMwoOc3RlcF9yZXF1ZXN0ZWQYUiABKAsyGS5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0ZWRIABIxCg1zdGVwX2FjY2VwdGVkGFMgASgLMhguYWlmb3JnZS52MS5TdGVwQWNjZXB0ZWRIABIzCg5zdGVwX2NvbXBsZXRlZBhUIAEoCzIZLmFpZm9yZ2UudjEuU3RlcENvbXBsZXRlZEgAEi0KC3N0ZXBfZmFpbGVkGFUgASgLMhYuYWlmb3JnZS52MS5TdGVwRmFpbGVkSAASLwoMc3RlcF9za2lwcGVkGFYgASgLMhcuYWlmb3JnZS52MS5TdGVwU2tpcHBlZEgAEi8KDGdhdGVfZGVjaWRlZBhXIAEoCzIXLmFpZm9yZ2UudjEuR2F0ZURlY2lkZWRIABJGChhwaXBlbGluZV9wYXVzZV9yZXF1ZXN0ZWQYWCABKAsyIi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VSZXF1ZXN0ZWRIABI1Cg9waXBlbGluZV9wYXVzZWQYWSABKAsyGi5haWZvcmdlLnYxLlBpcGVsaW5lUGF1c2VkSAASNwoQcGlwZWxpbmVfcmVzdW1lZBhaIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZXN1bWVkSAASSAoZcGlwZWxpbmVfY2FuY2VsX3JlcXVlc3RlZBhbIAEoCzIjLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxSZXF1ZXN0ZWRIABI7ChJwaXBlbGluZV9jYW5jZWxsZWQYXCABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ2FuY2VsbGVkSAASOwoScGlwZWxpbmVfY29tcGxldGVkGF0gASgLMh0uYWlmb3JnZS52MS5QaXBlbGluZUNvbXBsZXRlZEgAEjcKEHBpcGVsaW5lX3JlZnVzZWQYXiABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lUmVmdXNlZEgAEjUKD3BpcGVsaW5lX2ZhaWxlZBhfIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVGYWlsZWRIABIvCgxzdGVwX3Jlc3VtZWQYYCABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXN1bWVkSAASMQoNZmlsZV91cGxvYWRlZBhuIAEoCzIYLmFpZm9yZ2UudjEuRmlsZVVwbG9hZGVkSAASLwoMZmlsZV9kZWxldGVkGG8gASgLMhcuYWlmb3JnZS52MS5GaWxlRGVsZXRlZEgAEjQKD2FwaV9rZXlfY3JlYXRlZBh4IAEoCzIZLmFpZm9yZ2UudjEuQXBpS2V5Q3JlYXRlZEgAEjQKD2FwaV9rZXlfcmV2b2tlZBh5IAEoCzIZLmFpZm9yZ2UudjEuQXBpS2V5UmV2b2tlZEgAEi4KDGFwaV9rZXlfdXNlZBh6IAEoCzIWLmFpZm9yZ2UudjEuQXBpS2V5VXNlZEgAQgYKBGtpbmQihAEKDUFwaUtleUNyZWF0ZWQSDAoEbmFtZRgBIAEoCRIhCgZzY29wZXMYAiADKA4yES5haWZvcmdlLnYxLlNjb3BlEhIKCmtleV9zaGEyNTYYAyABKAwSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiDwoNQXBpS2V5UmV2b2tlZCIMCgpBcGlLZXlVc2VkIooBCgpUYXNrUXVldWVkEiIKBGtpbmQYASABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEg8KB3Byb2plY3QYAiABKAkSIgoEc3BlYxgDIAEoCzIULmFpZm9yZ2UudjEuVGFza1NwZWMSDQoFYWZ0ZXIYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgNIn4KDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkiMQoOUmVwb3J0QWNjZXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIOCgZudW1iZXIYAiABKAQiWAoMUGhhc2VFbnRlcmVkEg8KB2F0dGVtcHQYASABKA0SDQoFcGhhc2UYAiABKAkSGAoLdG90YWxfc3RlcHMYAyABKARIAIgBAUIOCgxfdG90YWxfc3RlcHMijwEKD0NoZWNrcG9pbnRTYXZlZBIPCgdhdHRlbXB0GAEgASgNEgwKBHN0ZXAYAiABKAQSDQoFZXBvY2gYAyABKAESEQoEbG9zcxgEIAEoAUgAiAEBEg4KBmRpZ2VzdBgFIAEoCRIPCgdzZWNvbmRzGAYgASgBEhEKCXRlbGVtZXRyeRgHIAEoBEIHCgVfbG9zcyIQCg5QYXVzZVJlcXVlc3RlZCIhCg9DYW5jZWxSZXF1ZXN0ZWQSDgoGcmVhc29uGAEgASgJIgwKClRhc2tQYXVzZWQiDQoLVGFza1Jlc3VtZWQiagoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkiIQoLVGFza1JldHJpZWQSEgoKcmVxdWVzdF9pZBgBIAEoCSI3Cg1UYXNrQ29tcGxldGVkEiYKBnJlc3VsdBgBIAEoCzIWLmFpZm9yZ2UudjEuVGFza1Jlc3VsdCIqCgpUYXNrRmFpbGVkEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh8KDVRhc2tDYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJIjIKC0tleVJlc2VydmVkEhMKC2JvZHlfc2hhMjU2GAEgASgMEg4KBmpvYl9pZBgCIAEoCSIiChBSZXNlcnZhdGlvbk1vdmVkEg4KBmpvYl9pZBgBIAEoCSIyCg9EZXBsb3lSZXF1ZXN0ZWQSDgoGam9iX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkiXgoOVmVyc2lvbkNyZWF0ZWQSDgoGam9iX2lkGAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEg8KB2JhY2tlbmQYAyABKAkSFgoOYmFja2VuZF9kaWdlc3QYBCABKAkiLgoKQWxpYXNNb3ZlZBIOCgZqb2JfaWQYASABKAkSEAoIcm9sbGJhY2sYAiABKAgiIAoOVmVyc2lvbkRlbGV0ZWQSDgoGam9iX2lkGAEgASgJIg4KDEFsaWFzRGVsZXRlZCJVCg9CYXNlTW9kZWxQaW5uZWQSEgoKYmFzZV9tb2RlbBgBIAEoCRITCgt0cmVlX2RpZ2VzdBgCIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgDIAEoCSLlAQoRUHJvamVjdFJlZ2lzdGVyZWQSEgoKcmVwb3NpdG9yeRgBIAEoCRILCgN1cmwYAiABKAkSCwoDcmVmGAMgASgJEikKBnBvbGljeRgEIAEoCzIZLmFpZm9yZ2UudjEuUmV0cmFpblBvbGljeRINCgV3YXRjaBgFIAEoCBITCgthdXRvX2RlcGxveRgGIAEoCBIYChByZXF1aXJlX2FwcHJvdmFsGAcgASgIEiwKCHRyYWluaW5nGAggASgLMhUuYWlmb3JnZS52MS5UcmFpblNwZWNIAIgBAUILCglfdHJhaW5pbmciEAoOUHJvamVjdERlbGV0ZWQiMwoTUHJvamVjdEJsb2JzUmVtb3ZlZBINCgVibG9icxgBIAEoBBINCgVieXRlcxgCIAEoBCKBAQoMRGVjaXNpb25NYWRlEg8KB3JldHJhaW4YASABKAgSDgoGcmVhc29uGAIgASgJEioKB21ldHJpY3MYAyABKAsyGS5haWZvcmdlLnYxLkNoYW5nZU1ldHJpY3MSDwoHdHJpZ2dlchgEIAEoCRITCgtwaXBlbGluZV9pZBgFIAEoCSJRCg9QaXBlbGluZVN0YXJ0ZWQSEwoLcGlwZWxpbmVfaWQYASABKAkSKQoEcGxhbhgCIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkIkQKDVBpcGVsaW5lRW5kZWQSEwoLcGlwZWxpbmVfaWQYASABKAkSDgoGY29tbWl0GAIgASgJEg4KBnN0YXR1cxgDIAEoCSKCAQoOUmV0cmFpblBlbmRpbmcSDwoHdHJpZ2dlchgBIAEoCRIrCgdyZXF1ZXN0GAIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUmVxdWVzdBIaChJpZGVtcG90ZW5jeV9zaGEyNTYYAyABKAwSFgoOcmVxdWVzdF9zaGEyNTYYBCABKAwioQMKD1BpcGVsaW5lUGxhbm5lZBIPCgdwcm9qZWN0GAEgASgJEicKBnNvdXJjZRgCIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWMSEwoLYmFzZV9jb21taXQYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSKgoHbWV0cmljcxgGIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxImCgVzdGVwcxgHIAMoCzIXLmFpZm9yZ2UudjEuUGxhbm5lZFN0ZXASEwoLYXV0b19kZXBsb3kYCCABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgJIAEoCBInCgh0cmFpbmluZxgKIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjEhgKEHJlZmVyZW5jZV9qb2JfaWQYCyABKAkSJAoEZ2F0ZRgMIAEoCzIWLmFpZm9yZ2UudjEuR2F0ZVBvbGljeRIaChJpZGVtcG90ZW5jeV9zaGEyNTYYDSABKAwSFgoOcmVxdWVzdF9zaGEyNTYYDiABKAwiEgoQUGlwZWxpbmVBcHByb3ZlZCJGCg1TdGVwUmVxdWVzdGVkEigKB3JlcXVlc3QYASABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0EgsKA3RyeRgCIAEoDSI6CgxTdGVwQWNjZXB0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDwoHdGFza19pZBgDIAEoCSJSCg1TdGVwQ29tcGxldGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEiYKBnJlc3VsdBgDIAEoCzIWLmFpZm9yZ2UudjEuU3RlcFJlc3VsdCJYCgpTdGVwRmFpbGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJldHJ5YWJsZRgFIAEoCCIrCgtTdGVwU2tpcHBlZBIMCgRzdGVwGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJbCgtHYXRlRGVjaWRlZBIOCgZwYXNzZWQYASABKAgSJQoGY2hlY2tzGAIgAygLMhUuYWlmb3JnZS52MS5HYXRlQ2hlY2sSFQoNcmVwb3J0X2RpZ2VzdBgDIAEoCSIYChZQaXBlbGluZVBhdXNlUmVxdWVzdGVkIhAKDlBpcGVsaW5lUGF1c2VkIhEKD1BpcGVsaW5lUmVzdW1lZCIbCgtTdGVwUmVzdW1lZBIMCgRzdGVwGAEgASgJIikKF1BpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIjChFQaXBlbGluZUNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiEwoRUGlwZWxpbmVDb21wbGV0ZWQiIQoPUGlwZWxpbmVSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCSIuCg5QaXBlbGluZUZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJeCgxGaWxlVXBsb2FkZWQSDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgEEhAKCGZpbGVuYW1lGAMgASgJEg8KB3B1cnBvc2UYBCABKAkSDAoEcm93cxgFIAEoBCINCgtGaWxlRGVsZXRlZCrBAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZQVRURU1QVF9PVVRDT01FX0NPTVBMRVRFRBABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAhIYChRBVFRFTVBUX09VVENPTUVfTE9TVBADEhsKF0FUVEVNUFRfT1VUQ09NRV9TVE9QUEVEEAQSHAoYQVRURU1QVF9PVVRDT01FX1JFVFVSTkVEEAViBnByb3RvMw", [file_aiforge_v1_access, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLEFwoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjMKDmFnZW50X2NvcmRvbmVkGEYgASgLMhkuYWlmb3JnZS52MS5BZ2VudENvcmRvbmVkSAASQAoVYWdlbnRfZHJhaW5fcmVxdWVzdGVkGEcgASgLMh8uYWlmb3JnZS52MS5BZ2VudERyYWluUmVxdWVzdGVkSAASNwoQYWdlbnRfdW5jb3Jkb25lZBhIIAEoCzIbLmFpZm9yZ2UudjEuQWdlbnRVbmNvcmRvbmVkSAASMQoNYWdlbnRfcmVtb3ZlZBhJIAEoCzIYLmFpZm9yZ2UudjEuQWdlbnRSZW1vdmVkSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIABIxCg1maWxlX3VwbG9hZGVkGG4gASgLMhguYWlmb3JnZS52MS5GaWxlVXBsb2FkZWRIABIvCgxmaWxlX2RlbGV0ZWQYbyABKAsyFy5haWZvcmdlLnYxLkZpbGVEZWxldGVkSAASNAoPYXBpX2tleV9jcmVhdGVkGHggASgLMhkuYWlmb3JnZS52MS5BcGlLZXlDcmVhdGVkSAASNAoPYXBpX2tleV9yZXZva2VkGHkgASgLMhkuYWlmb3JnZS52MS5BcGlLZXlSZXZva2VkSAASLgoMYXBpX2tleV91c2VkGHogASgLMhYuYWlmb3JnZS52MS5BcGlLZXlVc2VkSABCBgoEa2luZCKEAQoNQXBpS2V5Q3JlYXRlZBIMCgRuYW1lGAEgASgJEiEKBnNjb3BlcxgCIAMoDjIRLmFpZm9yZ2UudjEuU2NvcGUSEgoKa2V5X3NoYTI1NhgDIAEoDBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIPCg1BcGlLZXlSZXZva2VkIgwKCkFwaUtleVVzZWQiigEKClRhc2tRdWV1ZWQSIgoEa2luZBgBIAEoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSDwoHcHJvamVjdBgCIAEoCRIiCgRzcGVjGAMgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxINCgVhZnRlchgEIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBSABKA0ifgoOQXR0ZW1wdFN0YXJ0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIMCgRzbG90GAQgASgJEg4KBmFza19pZBgFIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgGIAEoCSIxCg5SZXBvcnRBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEg4KBm51bWJlchgCIAEoBCJYCgxQaGFzZUVudGVyZWQSDwoHYXR0ZW1wdBgBIAEoDRINCgVwaGFzZRgCIAEoCRIYCgt0b3RhbF9zdGVwcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyKPAQoPQ2hlY2twb2ludFNhdmVkEg8KB2F0dGVtcHQYASABKA0SDAoEc3RlcBgCIAEoBBINCgVlcG9jaBgDIAEoARIRCgRsb3NzGAQgASgBSACIAQESDgoGZGlnZXN0GAUgASgJEg8KB3NlY29uZHMYBiABKAESEQoJdGVsZW1ldHJ5GAcgASgEQgcKBV9sb3NzIhAKDlBhdXNlUmVxdWVzdGVkIiEKD0NhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiDAoKVGFza1BhdXNlZCINCgtUYXNrUmVzdW1lZCJqCgxBdHRlbXB0RW5kZWQSDwoHYXR0ZW1wdBgBIAEoDRIrCgdvdXRjb21lGAIgASgOMhouYWlmb3JnZS52MS5BdHRlbXB0T3V0Y29tZRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIhCgtUYXNrUmV0cmllZBISCgpyZXF1ZXN0X2lkGAEgASgJIjcKDVRhc2tDb21wbGV0ZWQSJgoGcmVzdWx0GAEgASgLMhYuYWlmb3JnZS52MS5UYXNrUmVzdWx0IioKClRhc2tGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiHwoNVGFza0NhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiMgoLS2V5UmVzZXJ2ZWQSEwoLYm9keV9zaGEyNTYYASABKAwSDgoGam9iX2lkGAIgASgJIiIKEFJlc2VydmF0aW9uTW92ZWQSDgoGam9iX2lkGAEgASgJIjIKD0RlcGxveVJlcXVlc3RlZBIOCgZqb2JfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCSJeCg5WZXJzaW9uQ3JlYXRlZBIOCgZqb2JfaWQYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSDwoHYmFja2VuZBgDIAEoCRIWCg5iYWNrZW5kX2RpZ2VzdBgEIAEoCSIuCgpBbGlhc01vdmVkEg4KBmpvYl9pZBgBIAEoCRIQCghyb2xsYmFjaxgCIAEoCCIgCg5WZXJzaW9uRGVsZXRlZBIOCgZqb2JfaWQYASABKAkiDgoMQWxpYXNEZWxldGVkIlUKD0Jhc2VNb2RlbFBpbm5lZBISCgpiYXNlX21vZGVsGAEgASgJEhMKC3RyZWVfZGlnZXN0GAIgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAMgASgJIuUBChFQcm9qZWN0UmVnaXN0ZXJlZBISCgpyZXBvc2l0b3J5GAEgASgJEgsKA3VybBgCIAEoCRILCgNyZWYYAyABKAkSKQoGcG9saWN5GAQgASgLMhkuYWlmb3JnZS52MS5SZXRyYWluUG9saWN5Eg0KBXdhdGNoGAUgASgIEhMKC2F1dG9fZGVwbG95GAYgASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYByABKAgSLAoIdHJhaW5pbmcYCCABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAiAEBQgsKCV90cmFpbmluZyIQCg5Qcm9qZWN0RGVsZXRlZCIzChNQcm9qZWN0QmxvYnNSZW1vdmVkEg0KBWJsb2JzGAEgASgEEg0KBWJ5dGVzGAIgASgEIoEBCgxEZWNpc2lvbk1hZGUSDwoHcmV0cmFpbhgBIAEoCBIOCgZyZWFzb24YAiABKAkSKgoHbWV0cmljcxgDIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxIPCgd0cmlnZ2VyGAQgASgJEhMKC3BpcGVsaW5lX2lkGAUgASgJIlEKD1BpcGVsaW5lU3RhcnRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIpCgRwbGFuGAIgASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVBsYW5uZWQiRAoNUGlwZWxpbmVFbmRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIOCgZjb21taXQYAiABKAkSDgoGc3RhdHVzGAMgASgJIoIBCg5SZXRyYWluUGVuZGluZxIPCgd0cmlnZ2VyGAEgASgJEisKB3JlcXVlc3QYAiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5SZXF1ZXN0EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgDIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgEIAEoDCIPCg1BZ2VudENvcmRvbmVkIjoKE0FnZW50RHJhaW5SZXF1ZXN0ZWQSIwoEbW9kZRgBIAEoDjIVLmFpZm9yZ2UudjEuRHJhaW5Nb2RlIhEKD0FnZW50VW5jb3Jkb25lZCIOCgxBZ2VudFJlbW92ZWQioQMKD1BpcGVsaW5lUGxhbm5lZBIPCgdwcm9qZWN0GAEgASgJEicKBnNvdXJjZRgCIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWMSEwoLYmFzZV9jb21taXQYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSKgoHbWV0cmljcxgGIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxImCgVzdGVwcxgHIAMoCzIXLmFpZm9yZ2UudjEuUGxhbm5lZFN0ZXASEwoLYXV0b19kZXBsb3kYCCABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgJIAEoCBInCgh0cmFpbmluZxgKIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjEhgKEHJlZmVyZW5jZV9qb2JfaWQYCyABKAkSJAoEZ2F0ZRgMIAEoCzIWLmFpZm9yZ2UudjEuR2F0ZVBvbGljeRIaChJpZGVtcG90ZW5jeV9zaGEyNTYYDSABKAwSFgoOcmVxdWVzdF9zaGEyNTYYDiABKAwiEgoQUGlwZWxpbmVBcHByb3ZlZCJGCg1TdGVwUmVxdWVzdGVkEigKB3JlcXVlc3QYASABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0EgsKA3RyeRgCIAEoDSI6CgxTdGVwQWNjZXB0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDwoHdGFza19pZBgDIAEoCSJSCg1TdGVwQ29tcGxldGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEiYKBnJlc3VsdBgDIAEoCzIWLmFpZm9yZ2UudjEuU3RlcFJlc3VsdCJYCgpTdGVwRmFpbGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJldHJ5YWJsZRgFIAEoCCIrCgtTdGVwU2tpcHBlZBIMCgRzdGVwGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJbCgtHYXRlRGVjaWRlZBIOCgZwYXNzZWQYASABKAgSJQoGY2hlY2tzGAIgAygLMhUuYWlmb3JnZS52MS5HYXRlQ2hlY2sSFQoNcmVwb3J0X2RpZ2VzdBgDIAEoCSIYChZQaXBlbGluZVBhdXNlUmVxdWVzdGVkIhAKDlBpcGVsaW5lUGF1c2VkIhEKD1BpcGVsaW5lUmVzdW1lZCIbCgtTdGVwUmVzdW1lZBIMCgRzdGVwGAEgASgJIikKF1BpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIjChFQaXBlbGluZUNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiEwoRUGlwZWxpbmVDb21wbGV0ZWQiIQoPUGlwZWxpbmVSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCSIuCg5QaXBlbGluZUZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJeCgxGaWxlVXBsb2FkZWQSDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgEEhAKCGZpbGVuYW1lGAMgASgJEg8KB3B1cnBvc2UYBCABKAkSDAoEcm93cxgFIAEoBCINCgtGaWxlRGVsZXRlZCrBAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZQVRURU1QVF9PVVRDT01FX0NPTVBMRVRFRBABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAhIYChRBVFRFTVBUX09VVENPTUVfTE9TVBADEhsKF0FUVEVNUFRfT1VUQ09NRV9TVE9QUEVEEAQSHAoYQVRURU1QVF9PVVRDT01FX1JFVFVSTkVEEAViBnByb3RvMw", [file_aiforge_v1_access, file_aiforge_v1_fleet, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -268,6 +270,30 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: RetrainPending;
     case: "retrainPending";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentCordoned agent_cordoned = 70;
+     */
+    value: AgentCordoned;
+    case: "agentCordoned";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentDrainRequested agent_drain_requested = 71;
+     */
+    value: AgentDrainRequested;
+    case: "agentDrainRequested";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentUncordoned agent_uncordoned = 72;
+     */
+    value: AgentUncordoned;
+    case: "agentUncordoned";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.AgentRemoved agent_removed = 73;
+     */
+    value: AgentRemoved;
+    case: "agentRemoved";
   } | {
     /**
      * @generated from field: aiforge.v1.PipelinePlanned pipeline_planned = 80;
@@ -1230,6 +1256,64 @@ export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 33);
 
 /**
+ * What an operator says about a host's agent.
+ *
+ * @generated from message aiforge.v1.AgentCordoned
+ */
+export type AgentCordoned = Message<"aiforge.v1.AgentCordoned"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AgentCordoned.
+ * Use `create(AgentCordonedSchema)` to create a new message.
+ */
+export const AgentCordonedSchema: GenMessage<AgentCordoned> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 34);
+
+/**
+ * @generated from message aiforge.v1.AgentDrainRequested
+ */
+export type AgentDrainRequested = Message<"aiforge.v1.AgentDrainRequested"> & {
+  /**
+   * @generated from field: aiforge.v1.DrainMode mode = 1;
+   */
+  mode: DrainMode;
+};
+
+/**
+ * Describes the message aiforge.v1.AgentDrainRequested.
+ * Use `create(AgentDrainRequestedSchema)` to create a new message.
+ */
+export const AgentDrainRequestedSchema: GenMessage<AgentDrainRequested> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 35);
+
+/**
+ * @generated from message aiforge.v1.AgentUncordoned
+ */
+export type AgentUncordoned = Message<"aiforge.v1.AgentUncordoned"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AgentUncordoned.
+ * Use `create(AgentUncordonedSchema)` to create a new message.
+ */
+export const AgentUncordonedSchema: GenMessage<AgentUncordoned> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 36);
+
+/**
+ * @generated from message aiforge.v1.AgentRemoved
+ */
+export type AgentRemoved = Message<"aiforge.v1.AgentRemoved"> & {
+};
+
+/**
+ * Describes the message aiforge.v1.AgentRemoved.
+ * Use `create(AgentRemovedSchema)` to create a new message.
+ */
+export const AgentRemovedSchema: GenMessage<AgentRemoved> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 37);
+
+/**
  * @generated from message aiforge.v1.PipelinePlanned
  */
 export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
@@ -1315,7 +1399,7 @@ export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
  * Use `create(PipelinePlannedSchema)` to create a new message.
  */
 export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 34);
+  messageDesc(file_aiforge_v1_events, 38);
 
 /**
  * @generated from message aiforge.v1.PipelineApproved
@@ -1328,7 +1412,7 @@ export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
  * Use `create(PipelineApprovedSchema)` to create a new message.
  */
 export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 35);
+  messageDesc(file_aiforge_v1_events, 39);
 
 /**
  * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
@@ -1352,7 +1436,7 @@ export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
  * Use `create(StepRequestedSchema)` to create a new message.
  */
 export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 36);
+  messageDesc(file_aiforge_v1_events, 40);
 
 /**
  * @generated from message aiforge.v1.StepAccepted
@@ -1379,7 +1463,7 @@ export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
  * Use `create(StepAcceptedSchema)` to create a new message.
  */
 export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 37);
+  messageDesc(file_aiforge_v1_events, 41);
 
 /**
  * @generated from message aiforge.v1.StepCompleted
@@ -1406,7 +1490,7 @@ export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 38);
+  messageDesc(file_aiforge_v1_events, 42);
 
 /**
  * @generated from message aiforge.v1.StepFailed
@@ -1443,7 +1527,7 @@ export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 39);
+  messageDesc(file_aiforge_v1_events, 43);
 
 /**
  * @generated from message aiforge.v1.StepSkipped
@@ -1465,7 +1549,7 @@ export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 40);
+  messageDesc(file_aiforge_v1_events, 44);
 
 /**
  * @generated from message aiforge.v1.GateDecided
@@ -1494,7 +1578,7 @@ export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 41);
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from message aiforge.v1.PipelinePauseRequested
@@ -1507,7 +1591,7 @@ export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"
  * Use `create(PipelinePauseRequestedSchema)` to create a new message.
  */
 export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 42);
+  messageDesc(file_aiforge_v1_events, 46);
 
 /**
  * @generated from message aiforge.v1.PipelinePaused
@@ -1520,7 +1604,7 @@ export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
  * Use `create(PipelinePausedSchema)` to create a new message.
  */
 export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 43);
+  messageDesc(file_aiforge_v1_events, 47);
 
 /**
  * @generated from message aiforge.v1.PipelineResumed
@@ -1533,7 +1617,7 @@ export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
  * Use `create(PipelineResumedSchema)` to create a new message.
  */
 export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 44);
+  messageDesc(file_aiforge_v1_events, 48);
 
 /**
  * The step that was paused goes on.
@@ -1552,7 +1636,7 @@ export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
  * Use `create(StepResumedSchema)` to create a new message.
  */
 export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 45);
+  messageDesc(file_aiforge_v1_events, 49);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelRequested
@@ -1569,7 +1653,7 @@ export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequeste
  * Use `create(PipelineCancelRequestedSchema)` to create a new message.
  */
 export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 46);
+  messageDesc(file_aiforge_v1_events, 50);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelled
@@ -1586,7 +1670,7 @@ export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
  * Use `create(PipelineCancelledSchema)` to create a new message.
  */
 export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 47);
+  messageDesc(file_aiforge_v1_events, 51);
 
 /**
  * @generated from message aiforge.v1.PipelineCompleted
@@ -1599,7 +1683,7 @@ export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
  * Use `create(PipelineCompletedSchema)` to create a new message.
  */
 export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 48);
+  messageDesc(file_aiforge_v1_events, 52);
 
 /**
  * @generated from message aiforge.v1.PipelineRefused
@@ -1616,7 +1700,7 @@ export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
  * Use `create(PipelineRefusedSchema)` to create a new message.
  */
 export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 49);
+  messageDesc(file_aiforge_v1_events, 53);
 
 /**
  * @generated from message aiforge.v1.PipelineFailed
@@ -1638,7 +1722,7 @@ export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
  * Use `create(PipelineFailedSchema)` to create a new message.
  */
 export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 50);
+  messageDesc(file_aiforge_v1_events, 54);
 
 /**
  * A file that a client stored; its contents are a blob.
@@ -1679,7 +1763,7 @@ export type FileUploaded = Message<"aiforge.v1.FileUploaded"> & {
  * Use `create(FileUploadedSchema)` to create a new message.
  */
 export const FileUploadedSchema: GenMessage<FileUploaded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 51);
+  messageDesc(file_aiforge_v1_events, 55);
 
 /**
  * @generated from message aiforge.v1.FileDeleted
@@ -1692,7 +1776,7 @@ export type FileDeleted = Message<"aiforge.v1.FileDeleted"> & {
  * Use `create(FileDeletedSchema)` to create a new message.
  */
 export const FileDeletedSchema: GenMessage<FileDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 52);
+  messageDesc(file_aiforge_v1_events, 56);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/task.proto.
  */
 export const file_aiforge_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIs0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCRITCgtmaWxlX2RpZ2VzdBgIIAEoCRIZChF2YWxpZGF0aW9uX2RpZ2VzdBgJIAEoCSKbAgoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJEjcKC2ZpbmVfdHVuaW5nGAcgASgLMh0uYWlmb3JnZS52MS5GaW5lVHVuaW5nUmVxdWVzdEgBiAEBQggKBnNvdXJjZUIOCgxfZmluZV90dW5pbmcihwIKEUZpbmVUdW5pbmdSZXF1ZXN0EhUKDXRyYWluaW5nX2ZpbGUYASABKAkSFwoPdmFsaWRhdGlvbl9maWxlGAIgASgJEg4KBnN1ZmZpeBgDIAEoCRI9CghtZXRhZGF0YRgEIAMoCzIrLmFpZm9yZ2UudjEuRmluZVR1bmluZ1JlcXVlc3QuTWV0YWRhdGFFbnRyeRIlChhsZWFybmluZ19yYXRlX211bHRpcGxpZXIYBSABKAFIAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCGwoZX2xlYXJuaW5nX3JhdGVfbXVsdGlwbGllciLMAwoPSHlwZXJwYXJhbWV0ZXJzEg4KBmVwb2NocxgBIAEoDRIVCg1sZWFybmluZ19yYXRlGAIgASgBEgwKBHJhbmsYAyABKA0SEQoJdXNlX3Bpc3NhGAQgASgIEgwKBHNlZWQYBSABKAQSFgoJbWF4X3N0ZXBzGAYgASgNSACIAQESFgoObWF4X3NlcV9sZW5ndGgYByABKA0SEgoKYmF0Y2hfc2l6ZRgIIAEoDRIdChVncmFkaWVudF9hY2N1bXVsYXRpb24YCSABKA0SEgoKbG9yYV9hbHBoYRgKIAEoARIUCgxsb3JhX2Ryb3BvdXQYCyABKAESFgoOdGFyZ2V0X21vZHVsZXMYDCADKAkSLgoMcXVhbnRpemF0aW9uGA0gASgOMhguYWlmb3JnZS52MS5RdWFudGl6YXRpb24SIwoWY2hlY2twb2ludF9ldmVyeV9zdGVwcxgOIAEoDUgBiAEBEiQKF2Vhcmx5X3N0b3BwaW5nX3BhdGllbmNlGA8gASgNSAKIAQFCDAoKX21heF9zdGVwc0IZChdfY2hlY2twb2ludF9ldmVyeV9zdGVwc0IaChhfZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UiSQoMRXZhbHVhdGVTcGVjEg4KBmpvYl9pZBgBIAEoCRIYChByZWZlcmVuY2Vfam9iX2lkGAIgASgJEg8KB2dlbmVyYWwYAyABKAgiNwoKRXhwb3J0U3BlYxIOCgZqb2JfaWQYASABKAkSGQoRZ2d1Zl9xdWFudGl6YXRpb24YAiABKAkiKwoKRGVwbG95U3BlYxIOCgZqb2JfaWQYASABKAkSDQoFYWxpYXMYAiABKAkinQMKBklucHV0cxIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIWCg5hZGFwdGVyX2RpZ2VzdBgCIAEoCRISCgpiYXNlX21vZGVsGAMgASgJEhAKCHJldmlzaW9uGAQgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAUgASgJEhMKC2dndWZfZGlnZXN0GAYgASgJEhUKDWV4cG9ydF9kaWdlc3QYByABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYCCABKAkSFwoPY2hlY2twb2ludF9zdGVwGAkgASgEEjQKD2h5cGVycGFyYW1ldGVycxgKIAEoCzIbLmFpZm9yZ2UudjEuSHlwZXJwYXJhbWV0ZXJzEg8KB3Byb2plY3QYCyABKAkSFgoObWV0cmljc19kaWdlc3QYDCABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgNIAEoCRIyCglyZWZlcmVuY2UYDiABKAsyGi5haWZvcmdlLnYxLlJlZmVyZW5jZU1vZGVsSACIAQFCDAoKX3JlZmVyZW5jZSKcAQoOUmVmZXJlbmNlTW9kZWwSDgoGam9iX2lkGAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSIQoZdHJhaW5lZF9iYXNlX21vZGVsX2RpZ2VzdBgGIAEoCSL0AQoKVGFza1Jlc3VsdBIsCgdleHRyYWN0GAEgASgLMhkuYWlmb3JnZS52MS5FeHRyYWN0UmVzdWx0SAASKAoFdHJhaW4YAiABKAsyFy5haWZvcmdlLnYxLlRyYWluUmVzdWx0SAASLgoIZXZhbHVhdGUYAyABKAsyGi5haWZvcmdlLnYxLkV2YWx1YXRlUmVzdWx0SAASKgoGZXhwb3J0GAQgASgLMhguYWlmb3JnZS52MS5FeHBvcnRSZXN1bHRIABIqCgZkZXBsb3kYBSABKAsyGC5haWZvcmdlLnYxLkRlcGxveVJlc3VsdEgAQgYKBGtpbmQioAIKDUV4dHJhY3RSZXN1bHQSFgoOZGF0YXNldF9kaWdlc3QYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDnRyYWluX2V4YW1wbGVzGAMgASgEEhgKEGhlbGRvdXRfZXhhbXBsZXMYBCABKAQSDQoFZmlsZXMYBSABKAQSGQoMdHJhaW5fdG9rZW5zGAYgASgESACIAQESGwoOaGVsZG91dF90b2tlbnMYByABKARIAYgBARIVCg1yZXBvcnRfZGlnZXN0GAggASgJEhcKD3NlY3JldHNfZHJvcHBlZBgJIAEoBBIaChJkdXBsaWNhdGVzX2Ryb3BwZWQYCiABKARCDwoNX3RyYWluX3Rva2Vuc0IRCg9faGVsZG91dF90b2tlbnMizAIKC1RyYWluUmVzdWx0EhYKDmFkYXB0ZXJfZGlnZXN0GAEgASgJEhcKCmZpbmFsX2xvc3MYAiABKAFIAIgBARIZCgxoZWxkb3V0X2xvc3MYAyABKAFIAYgBARIfChJoZWxkb3V0X3BlcnBsZXhpdHkYBCABKAFIAogBARIbCg5oZWxkb3V0X3Rva2VucxgFIAEoBEgDiAEBEg0KBXN0ZXBzGAYgASgEEg4KBmVwb2NocxgHIAEoARITCgt0b2tlbnNfc2VlbhgIIAEoBBIPCgdzZWNvbmRzGAkgASgBEiQKB2xpbmVhZ2UYCiABKAsyEy5haWZvcmdlLnYxLkxpbmVhZ2VCDQoLX2ZpbmFsX2xvc3NCDwoNX2hlbGRvdXRfbG9zc0IVChNfaGVsZG91dF9wZXJwbGV4aXR5QhEKD19oZWxkb3V0X3Rva2VucyKCAgoHTGluZWFnZRISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIWCg5kYXRhc2V0X2RpZ2VzdBgDIAEoCRISCgpiYXNlX21vZGVsGAQgASgJEhAKCHJldmlzaW9uGAUgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAYgASgJEkIKEHBhY2thZ2VfdmVyc2lvbnMYByADKAsyKC5haWZvcmdlLnYxLkxpbmVhZ2UuUGFja2FnZVZlcnNpb25zRW50cnkaNgoUUGFja2FnZVZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJKCghJbnRlcnZhbBILCgNsb3cYASABKAESDAoEaGlnaBgCIAEoARISCgpjb25maWRlbmNlGAMgASgBEg8KB3NhbXBsZXMYBCABKAQi3gIKDkV2YWx1YXRlUmVzdWx0EgwKBGxvc3MYASABKAESEgoKcGVycGxleGl0eRgCIAEoARIRCgliYXNlX2xvc3MYAyABKAESFwoPYmFzZV9wZXJwbGV4aXR5GAQgASgBEg4KBnRva2VucxgFIAEoBBIQCghleGFtcGxlcxgGIAEoBBIOCgZtYXJnaW4YByABKAESLQoPbWFyZ2luX2ludGVydmFsGAggASgLMhQuYWlmb3JnZS52MS5JbnRlcnZhbBIVCg1yZXBvcnRfZGlnZXN0GAkgASgJEjcKCXJlZmVyZW5jZRgKIAEoCzIfLmFpZm9yZ2UudjEuUmVmZXJlbmNlRXZhbHVhdGlvbkgAiAEBEjMKB2dlbmVyYWwYCyABKAsyHS5haWZvcmdlLnYxLkdlbmVyYWxFdmFsdWF0aW9uSAGIAQFCDAoKX3JlZmVyZW5jZUIKCghfZ2VuZXJhbCKGAQoTUmVmZXJlbmNlRXZhbHVhdGlvbhIOCgZqb2JfaWQYASABKAkSDAoEbG9zcxgCIAEoARISCgpwZXJwbGV4aXR5GAMgASgBEg4KBm1hcmdpbhgEIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYBSABKAsyFC5haWZvcmdlLnYxLkludGVydmFsIpIBChFHZW5lcmFsRXZhbHVhdGlvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRISCgpwZXJwbGV4aXR5GAMgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgEIAEoARIOCgZ0b2tlbnMYBSABKAQSEAoIZXhhbXBsZXMYBiABKAQSEAoIaW5jcmVhc2UYByABKAEiYwoMRXhwb3J0UmVzdWx0EhUKDWV4cG9ydF9kaWdlc3QYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSEQoJZ2d1Zl9zaXplGAMgASgEEhQKDHF1YW50aXphdGlvbhgEIAEoCSJ+CgxEZXBsb3lSZXN1bHQSDwoHdmVyc2lvbhgBIAEoCRINCgVhbGlhcxgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhMKC2dndWZfZGlnZXN0GAQgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAUgASgJEhAKCHByb21vdGVkGAYgASgIKpUBCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVNLX0tJTkRfRVhUUkFDVBABEhMKD1RBU0tfS0lORF9UUkFJThACEhYKElRBU0tfS0lORF9FVkFMVUFURRADEhQKEFRBU0tfS0lORF9FWFBPUlQQBBIUChBUQVNLX0tJTkRfREVQTE9ZEAUqcQoMUXVhbnRpemF0aW9uEhwKGFFVQU5USVpBVElPTl9VTlNQRUNJRklFRBAAEhUKEVFVQU5USVpBVElPTl9OT05FEAESFQoRUVVBTlRJWkFUSU9OXzhCSVQQAhIVChFRVUFOVElaQVRJT05fNEJJVBADKmIKDURhdGFzZXRSZWNpcGUSHgoaREFUQVNFVF9SRUNJUEVfVU5TUEVDSUZJRUQQABIYChREQVRBU0VUX1JFQ0lQRV9QTEFJThABEhcKE0RBVEFTRVRfUkVDSVBFX0ZVTEwQAmIGcHJvdG8z");
+  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIs0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCRITCgtmaWxlX2RpZ2VzdBgIIAEoCRIZChF2YWxpZGF0aW9uX2RpZ2VzdBgJIAEoCSLYAgoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJEjcKC2ZpbmVfdHVuaW5nGAcgASgLMh0uYWlmb3JnZS52MS5GaW5lVHVuaW5nUmVxdWVzdEgBiAEBEi0KCXBsYWNlbWVudBgKIAEoCzIVLmFpZm9yZ2UudjEuUGxhY2VtZW50SAKIAQFCCAoGc291cmNlQg4KDF9maW5lX3R1bmluZ0IMCgpfcGxhY2VtZW50IocCChFGaW5lVHVuaW5nUmVxdWVzdBIVCg10cmFpbmluZ19maWxlGAEgASgJEhcKD3ZhbGlkYXRpb25fZmlsZRgCIAEoCRIOCgZzdWZmaXgYAyABKAkSPQoIbWV0YWRhdGEYBCADKAsyKy5haWZvcmdlLnYxLkZpbmVUdW5pbmdSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSJQoYbGVhcm5pbmdfcmF0ZV9tdWx0aXBsaWVyGAUgASgBSACIAQEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhsKGV9sZWFybmluZ19yYXRlX211bHRpcGxpZXIiowEKCVBsYWNlbWVudBImCghwcmlvcml0eRgBIAEoDjIULmFpZm9yZ2UudjEuUHJpb3JpdHkSDAoEcG9vbBgCIAEoCRIxCgZsYWJlbHMYAyADKAsyIS5haWZvcmdlLnYxLlBsYWNlbWVudC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIswDCg9IeXBlcnBhcmFtZXRlcnMSDgoGZXBvY2hzGAEgASgNEhUKDWxlYXJuaW5nX3JhdGUYAiABKAESDAoEcmFuaxgDIAEoDRIRCgl1c2VfcGlzc2EYBCABKAgSDAoEc2VlZBgFIAEoBBIWCgltYXhfc3RlcHMYBiABKA1IAIgBARIWCg5tYXhfc2VxX2xlbmd0aBgHIAEoDRISCgpiYXRjaF9zaXplGAggASgNEh0KFWdyYWRpZW50X2FjY3VtdWxhdGlvbhgJIAEoDRISCgpsb3JhX2FscGhhGAogASgBEhQKDGxvcmFfZHJvcG91dBgLIAEoARIWCg50YXJnZXRfbW9kdWxlcxgMIAMoCRIuCgxxdWFudGl6YXRpb24YDSABKA4yGC5haWZvcmdlLnYxLlF1YW50aXphdGlvbhIjChZjaGVja3BvaW50X2V2ZXJ5X3N0ZXBzGA4gASgNSAGIAQESJAoXZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UYDyABKA1IAogBAUIMCgpfbWF4X3N0ZXBzQhkKF19jaGVja3BvaW50X2V2ZXJ5X3N0ZXBzQhoKGF9lYXJseV9zdG9wcGluZ19wYXRpZW5jZSJJCgxFdmFsdWF0ZVNwZWMSDgoGam9iX2lkGAEgASgJEhgKEHJlZmVyZW5jZV9qb2JfaWQYAiABKAkSDwoHZ2VuZXJhbBgDIAEoCCI3CgpFeHBvcnRTcGVjEg4KBmpvYl9pZBgBIAEoCRIZChFnZ3VmX3F1YW50aXphdGlvbhgCIAEoCSIrCgpEZXBsb3lTcGVjEg4KBmpvYl9pZBgBIAEoCRINCgVhbGlhcxgCIAEoCSKdAwoGSW5wdXRzEhYKDmRhdGFzZXRfZGlnZXN0GAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSEwoLZ2d1Zl9kaWdlc3QYBiABKAkSFQoNZXhwb3J0X2RpZ2VzdBgHIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgIIAEoCRIXCg9jaGVja3BvaW50X3N0ZXAYCSABKAQSNAoPaHlwZXJwYXJhbWV0ZXJzGAogASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSDwoHcHJvamVjdBgLIAEoCRIWCg5tZXRyaWNzX2RpZ2VzdBgMIAEoCRIhChl0cmFpbmVkX2Jhc2VfbW9kZWxfZGlnZXN0GA0gASgJEjIKCXJlZmVyZW5jZRgOIAEoCzIaLmFpZm9yZ2UudjEuUmVmZXJlbmNlTW9kZWxIAIgBAUIMCgpfcmVmZXJlbmNlIpwBCg5SZWZlcmVuY2VNb2RlbBIOCgZqb2JfaWQYASABKAkSFgoOYWRhcHRlcl9kaWdlc3QYAiABKAkSEgoKYmFzZV9tb2RlbBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgFIAEoCRIhChl0cmFpbmVkX2Jhc2VfbW9kZWxfZGlnZXN0GAYgASgJIvQBCgpUYXNrUmVzdWx0EiwKB2V4dHJhY3QYASABKAsyGS5haWZvcmdlLnYxLkV4dHJhY3RSZXN1bHRIABIoCgV0cmFpbhgCIAEoCzIXLmFpZm9yZ2UudjEuVHJhaW5SZXN1bHRIABIuCghldmFsdWF0ZRgDIAEoCzIaLmFpZm9yZ2UudjEuRXZhbHVhdGVSZXN1bHRIABIqCgZleHBvcnQYBCABKAsyGC5haWZvcmdlLnYxLkV4cG9ydFJlc3VsdEgAEioKBmRlcGxveRgFIAEoCzIYLmFpZm9yZ2UudjEuRGVwbG95UmVzdWx0SABCBgoEa2luZCKgAgoNRXh0cmFjdFJlc3VsdBIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIOCgZjb21taXQYAiABKAkSFgoOdHJhaW5fZXhhbXBsZXMYAyABKAQSGAoQaGVsZG91dF9leGFtcGxlcxgEIAEoBBINCgVmaWxlcxgFIAEoBBIZCgx0cmFpbl90b2tlbnMYBiABKARIAIgBARIbCg5oZWxkb3V0X3Rva2VucxgHIAEoBEgBiAEBEhUKDXJlcG9ydF9kaWdlc3QYCCABKAkSFwoPc2VjcmV0c19kcm9wcGVkGAkgASgEEhoKEmR1cGxpY2F0ZXNfZHJvcHBlZBgKIAEoBEIPCg1fdHJhaW5fdG9rZW5zQhEKD19oZWxkb3V0X3Rva2VucyLMAgoLVHJhaW5SZXN1bHQSFgoOYWRhcHRlcl9kaWdlc3QYASABKAkSFwoKZmluYWxfbG9zcxgCIAEoAUgAiAEBEhkKDGhlbGRvdXRfbG9zcxgDIAEoAUgBiAEBEh8KEmhlbGRvdXRfcGVycGxleGl0eRgEIAEoAUgCiAEBEhsKDmhlbGRvdXRfdG9rZW5zGAUgASgESAOIAQESDQoFc3RlcHMYBiABKAQSDgoGZXBvY2hzGAcgASgBEhMKC3Rva2Vuc19zZWVuGAggASgEEg8KB3NlY29uZHMYCSABKAESJAoHbGluZWFnZRgKIAEoCzITLmFpZm9yZ2UudjEuTGluZWFnZUINCgtfZmluYWxfbG9zc0IPCg1faGVsZG91dF9sb3NzQhUKE19oZWxkb3V0X3BlcnBsZXhpdHlCEQoPX2hlbGRvdXRfdG9rZW5zIoICCgdMaW5lYWdlEhIKCnJlcG9zaXRvcnkYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDmRhdGFzZXRfZGlnZXN0GAMgASgJEhIKCmJhc2VfbW9kZWwYBCABKAkSEAoIcmV2aXNpb24YBSABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBiABKAkSQgoQcGFja2FnZV92ZXJzaW9ucxgHIAMoCzIoLmFpZm9yZ2UudjEuTGluZWFnZS5QYWNrYWdlVmVyc2lvbnNFbnRyeRo2ChRQYWNrYWdlVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKCEludGVydmFsEgsKA2xvdxgBIAEoARIMCgRoaWdoGAIgASgBEhIKCmNvbmZpZGVuY2UYAyABKAESDwoHc2FtcGxlcxgEIAEoBCLeAgoORXZhbHVhdGVSZXN1bHQSDAoEbG9zcxgBIAEoARISCgpwZXJwbGV4aXR5GAIgASgBEhEKCWJhc2VfbG9zcxgDIAEoARIXCg9iYXNlX3BlcnBsZXhpdHkYBCABKAESDgoGdG9rZW5zGAUgASgEEhAKCGV4YW1wbGVzGAYgASgEEg4KBm1hcmdpbhgHIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYCCABKAsyFC5haWZvcmdlLnYxLkludGVydmFsEhUKDXJlcG9ydF9kaWdlc3QYCSABKAkSNwoJcmVmZXJlbmNlGAogASgLMh8uYWlmb3JnZS52MS5SZWZlcmVuY2VFdmFsdWF0aW9uSACIAQESMwoHZ2VuZXJhbBgLIAEoCzIdLmFpZm9yZ2UudjEuR2VuZXJhbEV2YWx1YXRpb25IAYgBAUIMCgpfcmVmZXJlbmNlQgoKCF9nZW5lcmFsIoYBChNSZWZlcmVuY2VFdmFsdWF0aW9uEg4KBmpvYl9pZBgBIAEoCRIMCgRsb3NzGAIgASgBEhIKCnBlcnBsZXhpdHkYAyABKAESDgoGbWFyZ2luGAQgASgBEi0KD21hcmdpbl9pbnRlcnZhbBgFIAEoCzIULmFpZm9yZ2UudjEuSW50ZXJ2YWwikgEKEUdlbmVyYWxFdmFsdWF0aW9uEgwKBG5hbWUYASABKAkSDgoGZGlnZXN0GAIgASgJEhIKCnBlcnBsZXhpdHkYAyABKAESFwoPYmFzZV9wZXJwbGV4aXR5GAQgASgBEg4KBnRva2VucxgFIAEoBBIQCghleGFtcGxlcxgGIAEoBBIQCghpbmNyZWFzZRgHIAEoASJjCgxFeHBvcnRSZXN1bHQSFQoNZXhwb3J0X2RpZ2VzdBgBIAEoCRITCgtnZ3VmX2RpZ2VzdBgCIAEoCRIRCglnZ3VmX3NpemUYAyABKAQSFAoMcXVhbnRpemF0aW9uGAQgASgJIn4KDERlcGxveVJlc3VsdBIPCgd2ZXJzaW9uGAEgASgJEg0KBWFsaWFzGAIgASgJEg8KB2JhY2tlbmQYAyABKAkSEwoLZ2d1Zl9kaWdlc3QYBCABKAkSFgoOYmFja2VuZF9kaWdlc3QYBSABKAkSEAoIcHJvbW90ZWQYBiABKAgqlQEKCFRhc2tLaW5kEhkKFVRBU0tfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRBU0tfS0lORF9FWFRSQUNUEAESEwoPVEFTS19LSU5EX1RSQUlOEAISFgoSVEFTS19LSU5EX0VWQUxVQVRFEAMSFAoQVEFTS19LSU5EX0VYUE9SVBAEEhQKEFRBU0tfS0lORF9ERVBMT1kQBSpxCgxRdWFudGl6YXRpb24SHAoYUVVBTlRJWkFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRUVVBTlRJWkFUSU9OX05PTkUQARIVChFRVUFOVElaQVRJT05fOEJJVBACEhUKEVFVQU5USVpBVElPTl80QklUEAMqYgoNRGF0YXNldFJlY2lwZRIeChpEQVRBU0VUX1JFQ0lQRV9VTlNQRUNJRklFRBAAEhgKFERBVEFTRVRfUkVDSVBFX1BMQUlOEAESFwoTREFUQVNFVF9SRUNJUEVfRlVMTBACKl4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASEAoMUFJJT1JJVFlfTE9XEAESEwoPUFJJT1JJVFlfTk9STUFMEAISEQoNUFJJT1JJVFlfSElHSBADYgZwcm90bzM");
 
 /**
  * What to do. It never changes once the task is queued.
@@ -185,6 +185,13 @@ export type TrainSpec = Message<"aiforge.v1.TrainSpec"> & {
    * @generated from field: optional aiforge.v1.FineTuningRequest fine_tuning = 7;
    */
   fineTuning?: FineTuningRequest | undefined;
+
+  /**
+   * Absent: anywhere outside of pools, in its turn. What follows from the job is placed alike.
+   *
+   * @generated from field: optional aiforge.v1.Placement placement = 10;
+   */
+  placement?: Placement | undefined;
 };
 
 /**
@@ -234,6 +241,39 @@ export type FineTuningRequest = Message<"aiforge.v1.FineTuningRequest"> & {
  */
 export const FineTuningRequestSchema: GenMessage<FineTuningRequest> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_task, 3);
+
+/**
+ * Where and how soon a job runs.
+ *
+ * @generated from message aiforge.v1.Placement
+ */
+export type Placement = Message<"aiforge.v1.Placement"> & {
+  /**
+   * @generated from field: aiforge.v1.Priority priority = 1;
+   */
+  priority: Priority;
+
+  /**
+   * Only agents of this pool; empty: those of none.
+   *
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * Only agents that have all of these.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message aiforge.v1.Placement.
+ * Use `create(PlacementSchema)` to create a new message.
+ */
+export const PlacementSchema: GenMessage<Placement> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 4);
 
 /**
  * @generated from message aiforge.v1.Hyperparameters
@@ -324,7 +364,7 @@ export type Hyperparameters = Message<"aiforge.v1.Hyperparameters"> & {
  * Use `create(HyperparametersSchema)` to create a new message.
  */
 export const HyperparametersSchema: GenMessage<Hyperparameters> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 4);
+  messageDesc(file_aiforge_v1_task, 5);
 
 /**
  * Follow-ups name the job; the gateway fills in what a worker needs (see Inputs).
@@ -357,7 +397,7 @@ export type EvaluateSpec = Message<"aiforge.v1.EvaluateSpec"> & {
  * Use `create(EvaluateSpecSchema)` to create a new message.
  */
 export const EvaluateSpecSchema: GenMessage<EvaluateSpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 5);
+  messageDesc(file_aiforge_v1_task, 6);
 
 /**
  * @generated from message aiforge.v1.ExportSpec
@@ -379,7 +419,7 @@ export type ExportSpec = Message<"aiforge.v1.ExportSpec"> & {
  * Use `create(ExportSpecSchema)` to create a new message.
  */
 export const ExportSpecSchema: GenMessage<ExportSpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 6);
+  messageDesc(file_aiforge_v1_task, 7);
 
 /**
  * @generated from message aiforge.v1.DeploySpec
@@ -403,7 +443,7 @@ export type DeploySpec = Message<"aiforge.v1.DeploySpec"> & {
  * Use `create(DeploySpecSchema)` to create a new message.
  */
 export const DeploySpecSchema: GenMessage<DeploySpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 7);
+  messageDesc(file_aiforge_v1_task, 8);
 
 /**
  * What one task hands to the next, resolved by the gateway when it assigns an attempt.
@@ -495,7 +535,7 @@ export type Inputs = Message<"aiforge.v1.Inputs"> & {
  * Use `create(InputsSchema)` to create a new message.
  */
 export const InputsSchema: GenMessage<Inputs> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 8);
+  messageDesc(file_aiforge_v1_task, 9);
 
 /**
  * A finished training whose model is measured beside another one.
@@ -541,7 +581,7 @@ export type ReferenceModel = Message<"aiforge.v1.ReferenceModel"> & {
  * Use `create(ReferenceModelSchema)` to create a new message.
  */
 export const ReferenceModelSchema: GenMessage<ReferenceModel> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 9);
+  messageDesc(file_aiforge_v1_task, 10);
 
 /**
  * What came out.
@@ -590,7 +630,7 @@ export type TaskResult = Message<"aiforge.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 10);
+  messageDesc(file_aiforge_v1_task, 11);
 
 /**
  * @generated from message aiforge.v1.ExtractResult
@@ -662,7 +702,7 @@ export type ExtractResult = Message<"aiforge.v1.ExtractResult"> & {
  * Use `create(ExtractResultSchema)` to create a new message.
  */
 export const ExtractResultSchema: GenMessage<ExtractResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 11);
+  messageDesc(file_aiforge_v1_task, 12);
 
 /**
  * @generated from message aiforge.v1.TrainResult
@@ -726,7 +766,7 @@ export type TrainResult = Message<"aiforge.v1.TrainResult"> & {
  * Use `create(TrainResultSchema)` to create a new message.
  */
 export const TrainResultSchema: GenMessage<TrainResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 12);
+  messageDesc(file_aiforge_v1_task, 13);
 
 /**
  * Everything that is needed to make the same model again.
@@ -775,7 +815,7 @@ export type Lineage = Message<"aiforge.v1.Lineage"> & {
  * Use `create(LineageSchema)` to create a new message.
  */
 export const LineageSchema: GenMessage<Lineage> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 13);
+  messageDesc(file_aiforge_v1_task, 14);
 
 /**
  * Bounds of a paired bootstrap over held-out examples.
@@ -809,7 +849,7 @@ export type Interval = Message<"aiforge.v1.Interval"> & {
  * Use `create(IntervalSchema)` to create a new message.
  */
 export const IntervalSchema: GenMessage<Interval> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 14);
+  messageDesc(file_aiforge_v1_task, 15);
 
 /**
  * @generated from message aiforge.v1.EvaluateResult
@@ -882,7 +922,7 @@ export type EvaluateResult = Message<"aiforge.v1.EvaluateResult"> & {
  * Use `create(EvaluateResultSchema)` to create a new message.
  */
 export const EvaluateResultSchema: GenMessage<EvaluateResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 15);
+  messageDesc(file_aiforge_v1_task, 16);
 
 /**
  * The model that would be replaced, on the same held-out examples.
@@ -924,7 +964,7 @@ export type ReferenceEvaluation = Message<"aiforge.v1.ReferenceEvaluation"> & {
  * Use `create(ReferenceEvaluationSchema)` to create a new message.
  */
 export const ReferenceEvaluationSchema: GenMessage<ReferenceEvaluation> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 16);
+  messageDesc(file_aiforge_v1_task, 17);
 
 /**
  * A fixed text set: what the model could do before it was tuned.
@@ -977,7 +1017,7 @@ export type GeneralEvaluation = Message<"aiforge.v1.GeneralEvaluation"> & {
  * Use `create(GeneralEvaluationSchema)` to create a new message.
  */
 export const GeneralEvaluationSchema: GenMessage<GeneralEvaluation> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 17);
+  messageDesc(file_aiforge_v1_task, 18);
 
 /**
  * @generated from message aiforge.v1.ExportResult
@@ -1011,7 +1051,7 @@ export type ExportResult = Message<"aiforge.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 18);
+  messageDesc(file_aiforge_v1_task, 19);
 
 /**
  * @generated from message aiforge.v1.DeployResult
@@ -1059,7 +1099,7 @@ export type DeployResult = Message<"aiforge.v1.DeployResult"> & {
  * Use `create(DeployResultSchema)` to create a new message.
  */
 export const DeployResultSchema: GenMessage<DeployResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 19);
+  messageDesc(file_aiforge_v1_task, 20);
 
 /**
  * A task is the only thing that workers run.
@@ -1191,4 +1231,42 @@ export type DatasetRecipe = (typeof DatasetRecipe)[keyof typeof DatasetRecipe] |
  */
 export const DatasetRecipeSchema: GenEnum<DatasetRecipe> = /*@__PURE__*/
   enumDesc(file_aiforge_v1_task, 2);
+
+/**
+ * @generated from enum aiforge.v1.Priority
+ */
+export const Priority = {
+  /**
+   * Normal.
+   *
+   * @generated from enum value: PRIORITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: PRIORITY_LOW = 1;
+   */
+  LOW: 1,
+
+  /**
+   * @generated from enum value: PRIORITY_NORMAL = 2;
+   */
+  NORMAL: 2,
+
+  /**
+   * @generated from enum value: PRIORITY_HIGH = 3;
+   */
+  HIGH: 3,
+} as const;
+
+/**
+ * @generated from enum aiforge.v1.Priority
+ */
+export type Priority = (typeof Priority)[keyof typeof Priority] | UnknownEnum;
+
+/**
+ * Describes the enum aiforge.v1.Priority.
+ */
+export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
+  enumDesc(file_aiforge_v1_task, 3);
 

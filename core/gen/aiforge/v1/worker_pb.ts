@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/worker.proto.
  */
 export const file_aiforge_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL3dvcmtlci5wcm90bxIKYWlmb3JnZS52MSJkCgNHcHUSDQoFaW5kZXgYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxtZW1vcnlfYnl0ZXMYAyABKAQSDgoGZHJpdmVyGAQgASgJEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgFIAEoCSJfCgRTbG90EgwKBG5hbWUYASABKAkSIwoFa2luZHMYAiADKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEhYKCWdwdV9pbmRleBgDIAEoDUgAiAEBQgwKCl9ncHVfaW5kZXgiygIKCldvcmtlckluZm8SDAoEaG9zdBgBIAEoCRIMCgRjcHVzGAIgASgNEhQKDG1lbW9yeV9ieXRlcxgDIAEoBBIdCgRncHVzGAQgAygLMg8uYWlmb3JnZS52MS5HcHUSHwoFc2xvdHMYBSADKAsyEC5haWZvcmdlLnYxLlNsb3QSNgoIdmVyc2lvbnMYBiADKAsyJC5haWZvcmdlLnYxLldvcmtlckluZm8uVmVyc2lvbnNFbnRyeRIyCgZsYWJlbHMYByADKAsyIi5haWZvcmdlLnYxLldvcmtlckluZm8uTGFiZWxzRW50cnkaLwoNVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiYAoKQXNrUmVxdWVzdBIPCgdib290X2lkGAEgASgJEgwKBHNsb3QYAiABKAkSDgoGYXNrX2lkGAMgASgJEiMKBWtpbmRzGAQgAygOMhQuYWlmb3JnZS52MS5UYXNrS2luZCJNCgtBc2tSZXNwb25zZRIvCgphc3NpZ25tZW50GAEgASgLMhYuYWlmb3JnZS52MS5Bc3NpZ25tZW50SACIAQFCDQoLX2Fzc2lnbm1lbnQimgEKCkFzc2lnbm1lbnQSDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEiIKBGtpbmQYAyABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEiIKBHNwZWMYBCABKAsyFC5haWZvcmdlLnYxLlRhc2tTcGVjEiIKBmlucHV0cxgFIAEoCzISLmFpZm9yZ2UudjEuSW5wdXRzIvQCCg1SZXBvcnRSZXF1ZXN0Eg8KB2Jvb3RfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgNEg4KBm51bWJlchgEIAEoBBIoCgVwaGFzZRgFIAEoCzIXLmFpZm9yZ2UudjEuUGhhc2VSZXBvcnRIABIyCgpjaGVja3BvaW50GAYgASgLMhwuYWlmb3JnZS52MS5DaGVja3BvaW50UmVwb3J0SAASMAoJY29tcGxldGVkGAcgASgLMhsuYWlmb3JnZS52MS5Db21wbGV0ZWRSZXBvcnRIABIqCgZmYWlsZWQYCCABKAsyGC5haWZvcmdlLnYxLkZhaWxlZFJlcG9ydEgAEiwKB3N0b3BwZWQYCSABKAsyGS5haWZvcmdlLnYxLlN0b3BwZWRSZXBvcnRIABIuCghyZXR1cm5lZBgKIAEoCzIaLmFpZm9yZ2UudjEuUmV0dXJuZWRSZXBvcnRIAEIGCgRib2R5IkYKC1BoYXNlUmVwb3J0Eg0KBXBoYXNlGAEgASgJEhgKC3RvdGFsX3N0ZXBzGAIgASgESACIAQFCDgoMX3RvdGFsX3N0ZXBzIn8KEENoZWNrcG9pbnRSZXBvcnQSDAoEc3RlcBgBIAEoBBINCgVlcG9jaBgCIAEoARIRCgRsb3NzGAMgASgBSACIAQESDgoGZGlnZXN0GAQgASgJEg8KB3NlY29uZHMYBSABKAESEQoJdGVsZW1ldHJ5GAYgASgEQgcKBV9sb3NzIjkKD0NvbXBsZXRlZFJlcG9ydBImCgZyZXN1bHQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHQiPwoMRmFpbGVkUmVwb3J0EgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCIPCg1TdG9wcGVkUmVwb3J0IiAKDlJldHVybmVkUmVwb3J0Eg4KBnJlYXNvbhgBIAEoCSJ6Cg5SZXBvcnRSZXNwb25zZRIqCgdvdXRjb21lGAEgASgOMhkuYWlmb3JnZS52MS5SZXBvcnRPdXRjb21lEg4KBnJlYXNvbhgCIAEoCRIsCglyZXF1ZXN0ZWQYAyABKA4yGS5haWZvcmdlLnYxLlJlcXVlc3RlZFN0b3AiKwoHUnVubmluZxIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0ifAoLQmVhdFJlcXVlc3QSDwoHYm9vdF9pZBgBIAEoCRIkCgRpbmZvGAIgASgLMhYuYWlmb3JnZS52MS5Xb3JrZXJJbmZvEiQKB3J1bm5pbmcYAyADKAsyEy5haWZvcmdlLnYxLlJ1bm5pbmcSEAoIZHJhaW5pbmcYBCABKAgiTQoMQmVhdFJlc3BvbnNlEhIKCmdhdGV3YXlfaWQYASABKAkSKQoIdmVyZGljdHMYAiADKAsyFy5haWZvcmdlLnYxLkJlYXRWZXJkaWN0It0BCgtCZWF0VmVyZGljdBIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SMAoHdmVyZGljdBgDIAEoDjIfLmFpZm9yZ2UudjEuQmVhdFZlcmRpY3QuVmVyZGljdBIsCglyZXF1ZXN0ZWQYBCABKA4yGS5haWZvcmdlLnYxLlJlcXVlc3RlZFN0b3AiTAoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEQoNVkVSRElDVF9ZT1VSUxABEhUKEVZFUkRJQ1RfTk9UX1lPVVJTEAIiVAoOUGluQmFzZVJlcXVlc3QSEgoKYmFzZV9tb2RlbBgBIAEoCRITCgt0cmVlX2RpZ2VzdBgCIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgDIAEoCSJBCg9QaW5CYXNlUmVzcG9uc2USEwoLdHJlZV9kaWdlc3QYASABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAiABKAkigAEKCVRlbGVtZXRyeRIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGbnVtYmVyGAMgASgEEg8KB3RpbWVfbXMYBCABKAQSIwoHbWV0cmljcxgFIAMoCzISLmFpZm9yZ2UudjEuTWV0cmljEgsKA2xvZxgGIAEoCSKLAwoGTWV0cmljEgwKBHN0ZXAYASABKAQSEgoFZXBvY2gYAiABKAFIAIgBARIRCgRsb3NzGAMgASgBSAGIAQESGgoNbGVhcm5pbmdfcmF0ZRgEIAEoAUgCiAEBEhYKCWdyYWRfbm9ybRgFIAEoAUgDiAEBEh4KEXRva2Vuc19wZXJfc2Vjb25kGAYgASgBSASIAQESGAoLZXRhX3NlY29uZHMYByABKAFIBYgBARIZCgxoZWxkb3V0X2xvc3MYCCABKAFIBogBARIVCghmcmFjdGlvbhgJIAEoAUgHiAEBEg8KB21lc3NhZ2UYCiABKAkSDwoHdGltZV9tcxgLIAEoBBITCgt0b3RhbF9zdGVwcxgMIAEoBEIICgZfZXBvY2hCBwoFX2xvc3NCEAoOX2xlYXJuaW5nX3JhdGVCDAoKX2dyYWRfbm9ybUIUChJfdG9rZW5zX3Blcl9zZWNvbmRCDgoMX2V0YV9zZWNvbmRzQg8KDV9oZWxkb3V0X2xvc3NCCwoJX2ZyYWN0aW9uKr4BCg1SZXBvcnRPdXRjb21lEh4KGlJFUE9SVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXUkVQT1JUX09VVENPTUVfQUNDRVBURUQQARIcChhSRVBPUlRfT1VUQ09NRV9EVVBMSUNBVEUQAhIWChJSRVBPUlRfT1VUQ09NRV9HQVAQAxIaChZSRVBPUlRfT1VUQ09NRV9SRUZVU0VEEAQSHgoaUkVQT1JUX09VVENPTUVfVU5BVkFJTEFCTEUQBSpkCg1SZXF1ZXN0ZWRTdG9wEh4KGlJFUVVFU1RFRF9TVE9QX1VOU1BFQ0lGSUVEEAASGAoUUkVRVUVTVEVEX1NUT1BfUEFVU0UQARIZChVSRVFVRVNURURfU1RPUF9DQU5DRUwQAmIGcHJvdG8z", [file_aiforge_v1_task]);
+  fileDesc("ChdhaWZvcmdlL3YxL3dvcmtlci5wcm90bxIKYWlmb3JnZS52MSJkCgNHcHUSDQoFaW5kZXgYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxtZW1vcnlfYnl0ZXMYAyABKAQSDgoGZHJpdmVyGAQgASgJEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgFIAEoCSJfCgRTbG90EgwKBG5hbWUYASABKAkSIwoFa2luZHMYAiADKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kEhYKCWdwdV9pbmRleBgDIAEoDUgAiAEBQgwKCl9ncHVfaW5kZXgiygIKCldvcmtlckluZm8SDAoEaG9zdBgBIAEoCRIMCgRjcHVzGAIgASgNEhQKDG1lbW9yeV9ieXRlcxgDIAEoBBIdCgRncHVzGAQgAygLMg8uYWlmb3JnZS52MS5HcHUSHwoFc2xvdHMYBSADKAsyEC5haWZvcmdlLnYxLlNsb3QSNgoIdmVyc2lvbnMYBiADKAsyJC5haWZvcmdlLnYxLldvcmtlckluZm8uVmVyc2lvbnNFbnRyeRIyCgZsYWJlbHMYByADKAsyIi5haWZvcmdlLnYxLldvcmtlckluZm8uTGFiZWxzRW50cnkaLwoNVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwwEKCkFza1JlcXVlc3QSDwoHYm9vdF9pZBgBIAEoCRIMCgRzbG90GAIgASgJEg4KBmFza19pZBgDIAEoCRIjCgVraW5kcxgEIAMoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSMgoGbGFiZWxzGAUgAygLMiIuYWlmb3JnZS52MS5Bc2tSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTQoLQXNrUmVzcG9uc2USLwoKYXNzaWdubWVudBgBIAEoCzIWLmFpZm9yZ2UudjEuQXNzaWdubWVudEgAiAEBQg0KC19hc3NpZ25tZW50IpoBCgpBc3NpZ25tZW50Eg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIiCgRraW5kGAMgASgOMhQuYWlmb3JnZS52MS5UYXNrS2luZBIiCgRzcGVjGAQgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxIiCgZpbnB1dHMYBSABKAsyEi5haWZvcmdlLnYxLklucHV0cyL0AgoNUmVwb3J0UmVxdWVzdBIPCgdib290X2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRIOCgZudW1iZXIYBCABKAQSKAoFcGhhc2UYBSABKAsyFy5haWZvcmdlLnYxLlBoYXNlUmVwb3J0SAASMgoKY2hlY2twb2ludBgGIAEoCzIcLmFpZm9yZ2UudjEuQ2hlY2twb2ludFJlcG9ydEgAEjAKCWNvbXBsZXRlZBgHIAEoCzIbLmFpZm9yZ2UudjEuQ29tcGxldGVkUmVwb3J0SAASKgoGZmFpbGVkGAggASgLMhguYWlmb3JnZS52MS5GYWlsZWRSZXBvcnRIABIsCgdzdG9wcGVkGAkgASgLMhkuYWlmb3JnZS52MS5TdG9wcGVkUmVwb3J0SAASLgoIcmV0dXJuZWQYCiABKAsyGi5haWZvcmdlLnYxLlJldHVybmVkUmVwb3J0SABCBgoEYm9keSJGCgtQaGFzZVJlcG9ydBINCgVwaGFzZRgBIAEoCRIYCgt0b3RhbF9zdGVwcxgCIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyJ/ChBDaGVja3BvaW50UmVwb3J0EgwKBHN0ZXAYASABKAQSDQoFZXBvY2gYAiABKAESEQoEbG9zcxgDIAEoAUgAiAEBEg4KBmRpZ2VzdBgEIAEoCRIPCgdzZWNvbmRzGAUgASgBEhEKCXRlbGVtZXRyeRgGIAEoBEIHCgVfbG9zcyI5Cg9Db21wbGV0ZWRSZXBvcnQSJgoGcmVzdWx0GAEgASgLMhYuYWlmb3JnZS52MS5UYXNrUmVzdWx0Ij8KDEZhaWxlZFJlcG9ydBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgiDwoNU3RvcHBlZFJlcG9ydCIgCg5SZXR1cm5lZFJlcG9ydBIOCgZyZWFzb24YASABKAkiegoOUmVwb3J0UmVzcG9uc2USKgoHb3V0Y29tZRgBIAEoDjIZLmFpZm9yZ2UudjEuUmVwb3J0T3V0Y29tZRIOCgZyZWFzb24YAiABKAkSLAoJcmVxdWVzdGVkGAMgASgOMhkuYWlmb3JnZS52MS5SZXF1ZXN0ZWRTdG9wIjkKB1J1bm5pbmcSDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHNsb3QYAyABKAkitwEKC0JlYXRSZXF1ZXN0Eg8KB2Jvb3RfaWQYASABKAkSJAoEaW5mbxgCIAEoCzIWLmFpZm9yZ2UudjEuV29ya2VySW5mbxIkCgdydW5uaW5nGAMgAygLMhMuYWlmb3JnZS52MS5SdW5uaW5nEhAKCGRyYWluaW5nGAQgASgIEi0KB3JlYWRpbmcYBSABKAsyFy5haWZvcmdlLnYxLkhvc3RSZWFkaW5nSACIAQFCCgoIX3JlYWRpbmci3wEKC0hvc3RSZWFkaW5nEhEKBGxvYWQYASABKAFIAIgBARIeChFtZW1vcnlfZnJlZV9ieXRlcxgCIAEoBEgBiAEBEhcKCmRpc2tfYnl0ZXMYAyABKARIAogBARIcCg9kaXNrX2ZyZWVfYnl0ZXMYBCABKARIA4gBARIkCgRncHVzGAUgAygLMhYuYWlmb3JnZS52MS5HcHVSZWFkaW5nQgcKBV9sb2FkQhQKEl9tZW1vcnlfZnJlZV9ieXRlc0INCgtfZGlza19ieXRlc0ISChBfZGlza19mcmVlX2J5dGVzIu8BCgpHcHVSZWFkaW5nEg0KBWluZGV4GAEgASgNEiAKE3V0aWxpemF0aW9uX3BlcmNlbnQYAiABKAFIAIgBARIeChFtZW1vcnlfdXNlZF9ieXRlcxgDIAEoBEgBiAEBEiAKE3RlbXBlcmF0dXJlX2NlbHNpdXMYBCABKAFIAogBARIYCgtwb3dlcl93YXR0cxgFIAEoAUgDiAEBQhYKFF91dGlsaXphdGlvbl9wZXJjZW50QhQKEl9tZW1vcnlfdXNlZF9ieXRlc0IWChRfdGVtcGVyYXR1cmVfY2Vsc2l1c0IOCgxfcG93ZXJfd2F0dHMiTQoMQmVhdFJlc3BvbnNlEhIKCmdhdGV3YXlfaWQYASABKAkSKQoIdmVyZGljdHMYAiADKAsyFy5haWZvcmdlLnYxLkJlYXRWZXJkaWN0It0BCgtCZWF0VmVyZGljdBIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SMAoHdmVyZGljdBgDIAEoDjIfLmFpZm9yZ2UudjEuQmVhdFZlcmRpY3QuVmVyZGljdBIsCglyZXF1ZXN0ZWQYBCABKA4yGS5haWZvcmdlLnYxLlJlcXVlc3RlZFN0b3AiTAoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEQoNVkVSRElDVF9ZT1VSUxABEhUKEVZFUkRJQ1RfTk9UX1lPVVJTEAIiVAoOUGluQmFzZVJlcXVlc3QSEgoKYmFzZV9tb2RlbBgBIAEoCRITCgt0cmVlX2RpZ2VzdBgCIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgDIAEoCSJBCg9QaW5CYXNlUmVzcG9uc2USEwoLdHJlZV9kaWdlc3QYASABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYAiABKAkigAEKCVRlbGVtZXRyeRIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGbnVtYmVyGAMgASgEEg8KB3RpbWVfbXMYBCABKAQSIwoHbWV0cmljcxgFIAMoCzISLmFpZm9yZ2UudjEuTWV0cmljEgsKA2xvZxgGIAEoCSKLAwoGTWV0cmljEgwKBHN0ZXAYASABKAQSEgoFZXBvY2gYAiABKAFIAIgBARIRCgRsb3NzGAMgASgBSAGIAQESGgoNbGVhcm5pbmdfcmF0ZRgEIAEoAUgCiAEBEhYKCWdyYWRfbm9ybRgFIAEoAUgDiAEBEh4KEXRva2Vuc19wZXJfc2Vjb25kGAYgASgBSASIAQESGAoLZXRhX3NlY29uZHMYByABKAFIBYgBARIZCgxoZWxkb3V0X2xvc3MYCCABKAFIBogBARIVCghmcmFjdGlvbhgJIAEoAUgHiAEBEg8KB21lc3NhZ2UYCiABKAkSDwoHdGltZV9tcxgLIAEoBBITCgt0b3RhbF9zdGVwcxgMIAEoBEIICgZfZXBvY2hCBwoFX2xvc3NCEAoOX2xlYXJuaW5nX3JhdGVCDAoKX2dyYWRfbm9ybUIUChJfdG9rZW5zX3Blcl9zZWNvbmRCDgoMX2V0YV9zZWNvbmRzQg8KDV9oZWxkb3V0X2xvc3NCCwoJX2ZyYWN0aW9uKr4BCg1SZXBvcnRPdXRjb21lEh4KGlJFUE9SVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXUkVQT1JUX09VVENPTUVfQUNDRVBURUQQARIcChhSRVBPUlRfT1VUQ09NRV9EVVBMSUNBVEUQAhIWChJSRVBPUlRfT1VUQ09NRV9HQVAQAxIaChZSRVBPUlRfT1VUQ09NRV9SRUZVU0VEEAQSHgoaUkVQT1JUX09VVENPTUVfVU5BVkFJTEFCTEUQBSp+Cg1SZXF1ZXN0ZWRTdG9wEh4KGlJFUVVFU1RFRF9TVE9QX1VOU1BFQ0lGSUVEEAASGAoUUkVRVUVTVEVEX1NUT1BfUEFVU0UQARIZChVSRVFVRVNURURfU1RPUF9DQU5DRUwQAhIYChRSRVFVRVNURURfU1RPUF9EUkFJThADYgZwcm90bzM", [file_aiforge_v1_task]);
 
 /**
  * @generated from message aiforge.v1.Gpu
@@ -148,6 +148,13 @@ export type AskRequest = Message<"aiforge.v1.AskRequest"> & {
    * @generated from field: repeated aiforge.v1.TaskKind kinds = 4;
    */
   kinds: TaskKind[];
+
+  /**
+   * The host's; `pool` names its pool.
+   *
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
 };
 
 /**
@@ -468,6 +475,13 @@ export type Running = Message<"aiforge.v1.Running"> & {
    * @generated from field: uint32 attempt = 2;
    */
   attempt: number;
+
+  /**
+   * Empty for one of an earlier process whose end is still to be answered.
+   *
+   * @generated from field: string slot = 3;
+   */
+  slot: string;
 };
 
 /**
@@ -500,6 +514,13 @@ export type BeatRequest = Message<"aiforge.v1.BeatRequest"> & {
    * @generated from field: bool draining = 4;
    */
   draining: boolean;
+
+  /**
+   * Absent where nothing was measured.
+   *
+   * @generated from field: optional aiforge.v1.HostReading reading = 5;
+   */
+  reading?: HostReading | undefined;
 };
 
 /**
@@ -508,6 +529,86 @@ export type BeatRequest = Message<"aiforge.v1.BeatRequest"> & {
  */
 export const BeatRequestSchema: GenMessage<BeatRequest> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_worker, 15);
+
+/**
+ * What a host measured last; what it could not measure is absent.
+ *
+ * @generated from message aiforge.v1.HostReading
+ */
+export type HostReading = Message<"aiforge.v1.HostReading"> & {
+  /**
+   * Load average over a minute.
+   *
+   * @generated from field: optional double load = 1;
+   */
+  load?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 memory_free_bytes = 2;
+   */
+  memoryFreeBytes?: bigint | undefined;
+
+  /**
+   * Of the file system that its data directory lies on.
+   *
+   * @generated from field: optional uint64 disk_bytes = 3;
+   */
+  diskBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 disk_free_bytes = 4;
+   */
+  diskFreeBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated aiforge.v1.GpuReading gpus = 5;
+   */
+  gpus: GpuReading[];
+};
+
+/**
+ * Describes the message aiforge.v1.HostReading.
+ * Use `create(HostReadingSchema)` to create a new message.
+ */
+export const HostReadingSchema: GenMessage<HostReading> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_worker, 16);
+
+/**
+ * @generated from message aiforge.v1.GpuReading
+ */
+export type GpuReading = Message<"aiforge.v1.GpuReading"> & {
+  /**
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: optional double utilization_percent = 2;
+   */
+  utilizationPercent?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 memory_used_bytes = 3;
+   */
+  memoryUsedBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional double temperature_celsius = 4;
+   */
+  temperatureCelsius?: number | undefined;
+
+  /**
+   * @generated from field: optional double power_watts = 5;
+   */
+  powerWatts?: number | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.GpuReading.
+ * Use `create(GpuReadingSchema)` to create a new message.
+ */
+export const GpuReadingSchema: GenMessage<GpuReading> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_worker, 17);
 
 /**
  * @generated from message aiforge.v1.BeatResponse
@@ -529,7 +630,7 @@ export type BeatResponse = Message<"aiforge.v1.BeatResponse"> & {
  * Use `create(BeatResponseSchema)` to create a new message.
  */
 export const BeatResponseSchema: GenMessage<BeatResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 16);
+  messageDesc(file_aiforge_v1_worker, 18);
 
 /**
  * @generated from message aiforge.v1.BeatVerdict
@@ -561,7 +662,7 @@ export type BeatVerdict = Message<"aiforge.v1.BeatVerdict"> & {
  * Use `create(BeatVerdictSchema)` to create a new message.
  */
 export const BeatVerdictSchema: GenMessage<BeatVerdict> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 17);
+  messageDesc(file_aiforge_v1_worker, 19);
 
 /**
  * @generated from enum aiforge.v1.BeatVerdict.Verdict
@@ -592,7 +693,7 @@ export type BeatVerdict_Verdict = (typeof BeatVerdict_Verdict)[keyof typeof Beat
  * Describes the enum aiforge.v1.BeatVerdict.Verdict.
  */
 export const BeatVerdict_VerdictSchema: GenEnum<BeatVerdict_Verdict> = /*@__PURE__*/
-  enumDesc(file_aiforge_v1_worker, 17, 0);
+  enumDesc(file_aiforge_v1_worker, 19, 0);
 
 /**
  * First writer wins: the answer holds the pinned one.
@@ -621,7 +722,7 @@ export type PinBaseRequest = Message<"aiforge.v1.PinBaseRequest"> & {
  * Use `create(PinBaseRequestSchema)` to create a new message.
  */
 export const PinBaseRequestSchema: GenMessage<PinBaseRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 18);
+  messageDesc(file_aiforge_v1_worker, 20);
 
 /**
  * @generated from message aiforge.v1.PinBaseResponse
@@ -643,7 +744,7 @@ export type PinBaseResponse = Message<"aiforge.v1.PinBaseResponse"> & {
  * Use `create(PinBaseResponseSchema)` to create a new message.
  */
 export const PinBaseResponseSchema: GenMessage<PinBaseResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 19);
+  messageDesc(file_aiforge_v1_worker, 21);
 
 /**
  * One message of the stream TELEMETRY, on `telemetry.<worker>.<task id>`: numbered within its attempt.
@@ -689,7 +790,7 @@ export type Telemetry = Message<"aiforge.v1.Telemetry"> & {
  * Use `create(TelemetrySchema)` to create a new message.
  */
 export const TelemetrySchema: GenMessage<Telemetry> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 20);
+  messageDesc(file_aiforge_v1_worker, 22);
 
 /**
  * @generated from message aiforge.v1.Metric
@@ -761,7 +862,7 @@ export type Metric = Message<"aiforge.v1.Metric"> & {
  * Use `create(MetricSchema)` to create a new message.
  */
 export const MetricSchema: GenMessage<Metric> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_worker, 21);
+  messageDesc(file_aiforge_v1_worker, 23);
 
 /**
  * @generated from enum aiforge.v1.ReportOutcome
@@ -831,6 +932,13 @@ export const RequestedStop = {
    * @generated from enum value: REQUESTED_STOP_CANCEL = 2;
    */
   CANCEL: 2,
+
+  /**
+   * Save and give the attempt back: its host is to be free, and the task goes on elsewhere.
+   *
+   * @generated from enum value: REQUESTED_STOP_DRAIN = 3;
+   */
+  DRAIN: 3,
 } as const;
 
 /**
