@@ -43,7 +43,10 @@ export async function separate(sides: Sides, drop: Drops, breathe: () => Promise
     for (let at = 0; at < windows.length; at += 1) inFiles.add(windows[at]!);
   }
   const inExamples = createWindowSet();
-  for (const example of sides.heldout) for (const hash of windowsOf(example, reader)) if (!inFiles.has(hash)) inExamples.add(hash);
+  for (const example of sides.heldout) {
+    const windows = windowsOf(example, reader);
+    for (let at = 0; at < windows.length; at += 1) if (!inFiles.has(windows[at]!)) inExamples.add(windows[at]!);
+  }
 
   const suspects: Suspect[] = [];
   const named = new Set<number>();
@@ -82,8 +85,8 @@ async function settle(files: readonly HeldoutFile[], suspects: readonly Suspect[
     await breathe();
     const windows = reader.read([text]);
     let seen = 0;
-    for (const hash of windows) {
-      const owners = sharedBy.get(hash);
+    for (let at = 0; at < windows.length; at += 1) {
+      const owners = sharedBy.get(windows[at]!);
       if (owners === undefined) continue;
       seen += 1;
       if (owners.at(-1) !== index) owners.push(index);

@@ -24,7 +24,10 @@ export function createWindowSet(): WindowSet {
     size *= 2;
     keys = new Float64Array(size).fill(NaN);
     bits = new Uint32Array((size * bitsPerHash) / 64);
-    for (const hash of old) if (hash === hash) put(hash);
+    for (let at = 0; at < old.length; at += 1) {
+      const hash = old[at]!;
+      if (hash === hash) put(hash);
+    }
   }
   function put(hash: number): void {
     keys[placeOf(hash)] = hash;

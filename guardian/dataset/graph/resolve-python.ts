@@ -7,12 +7,13 @@ export function resolvePython(files: Paths, path: string, { specifier, text }: I
   const dots = /^\.*/.exec(specifier)![0].length;
   const parts = specifier.slice(dots).split('.').filter((part) => part !== '');
   const folder = posix.dirname(path);
+  const names = namesOf(text);
   const roots = dots > 0 ? [up(folder, dots - 1)] : [...above(folder), 'src'];
   for (const root of roots) {
     const base = posix.join(root, ...parts);
     const found = moduleAt(files, base);
     // `from package import module`
-    const inside = namesOf(text).map((name) => moduleAt(files, posix.join(base, name))).filter((one) => one !== undefined);
+    const inside = names.map((name) => moduleAt(files, within(base, name))).filter((one) => one !== undefined);
     if (inside.length > 0) return found === undefined ? inside : [...inside, found];
     if (found !== undefined && found !== path) return [found];
   }
@@ -20,7 +21,12 @@ export function resolvePython(files: Paths, path: string, { specifier, text }: I
 }
 
 function moduleAt(files: Paths, base: string): string | undefined {
-  return [`${base}.py`, posix.join(base, '__init__.py'), `${base}.pyi`].find((path) => files.has(path));
+  return [`${base}.py`, within(base, '__init__.py'), `${base}.pyi`].find((path) => files.has(path));
+}
+
+/** What `posix.join` gives of a folder that it gave and a plain name, without reading the folder's path again. */
+function within(folder: string, name: string): string {
+  return folder === '.' ? name : `${folder}/${name}`;
 }
 
 function namesOf(text: string): string[] {
