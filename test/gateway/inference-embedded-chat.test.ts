@@ -1,5 +1,6 @@
 import t from 'tap';
 import { toGrammarSchema } from '../../gateway/inference/embedded/json-schema.ts';
+import { engineUnsupported, refuseUnsupported } from '../../gateway/inference/embedded/unsupported.ts';
 import { startTestEngine } from '../support/embedded-engine.ts';
 import { tokenIds } from '../support/tiny-model.ts';
 
@@ -97,6 +98,16 @@ t.test('chat', async (t) => {
     t.equal(textOf(await chat({ tools: [], tool_choice: 'auto', store: false, service_tier: 'auto', user: 'me', tomorrow: 1 })), greedy, 'what asks for nothing passes, and what nobody knows');
     t.equal(textOf(await chat({ max_tokens: undefined, max_completion_tokens: 3 })), greedy.slice(0, 3));
   });
+});
+
+t.test('each row of the table of what is not done is refused by name', async (t) => {
+  // A value of each parameter's kind that asks for something.
+  const asks: Record<string, unknown> = { tools: [{ type: 'function', function: { name: 'x' } }], tool_choice: 'required', functions: [{ name: 'x' }], function_call: { name: 'x' }, modalities: ['text', 'audio'], audio: { voice: 'x' }, prediction: { type: 'content', content: 'x' }, reasoning_effort: 'high', verbosity: 'low', web_search_options: {}, store: true, service_tier: 'flex', best_of: 2 };
+  for (const { endpoint, parameter, remedy } of engineUnsupported) {
+    t.ok(parameter in asks, parameter);
+    t.throws(() => refuseUnsupported(endpoint, { [parameter]: asks[parameter] }), { code: 'invalid_argument', field: parameter, message: new RegExp(`^${parameter}: .*; ${remedy}$`) });
+    t.doesNotThrow(() => refuseUnsupported(endpoint, { [parameter]: null }));
+  }
 });
 
 t.test('a JSON schema means the same to the grammar, or is refused', async (t) => {

@@ -97,6 +97,8 @@ t.test('completions', async (t) => {
     t.match(await complete({ prompt: ['a', 'x'.repeat(512)] }), { status: 400, error: { code: 'context_length_exceeded', param: 'prompt', message: 'prompt: makes 512 tokens, and the context holds 512, so 511 at most; send less' } });
     t.match(await complete({ best_of: 3 }), { status: 400, error: { param: 'best_of' } });
     t.equal((await complete({ best_of: 1, tomorrow: true })).status, 200, 'what nobody knows passes');
+    t.match(await complete({ prompt: Array.from({ length: 100 }, () => 'a'), n: 41 }), { status: 400, error: { param: 'n', message: /at most 4096/ } });
+    t.match(await complete({ n: 100, max_tokens: 100_000 }), { status: 400, error: { param: 'max_tokens', message: /at most 1048576/ } });
     t.match(await complete({ max_tokens: -1 }), { status: 400, error: { param: 'max_tokens' } });
     t.match(await complete({ model: 'nobody:1' }), { status: 404, error: { code: 'model_not_found' } });
     t.match(await ask('responses', { model, input: 'x' }), { status: 501, error: { message: /chat\/completions, or Ollama/ } });

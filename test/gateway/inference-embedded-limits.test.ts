@@ -167,4 +167,17 @@ t.test('the engine', async (t) => {
       t.ok(freeMs < wholeMs / 3);
     });
   }
+
+  await t.test('it dies in mid-stream: the stream fails at once, and the next request is answered', async (t) => {
+    const before = (await ask('completions', { ...short, temperature: 0 })).choices;
+    const { body } = await send('completions', { prompt: 'a', max_tokens: 8_000, stream: true }, soon());
+    await t.rejects(
+      async () => {
+        for await (const _ of body) if (backend.pid !== undefined) process.kill(backend.pid, 'SIGKILL');
+      },
+      { code: 'unavailable', message: /stopped in the middle of its answer/ },
+    );
+    t.same((await ask('completions', { ...short, temperature: 0 })).choices, before, 'by a new process, which nobody had to start');
+    t.equal((await ask('embeddings', { model, input: 'a' })).status, 200);
+  });
 });

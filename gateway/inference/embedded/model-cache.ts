@@ -1,4 +1,5 @@
 import type { Llama } from 'node-llama-cpp';
+import { InsufficientMemoryError } from 'node-llama-cpp';
 import { stat } from 'node:fs/promises';
 import { ForgeError } from '../../../core/errors.ts';
 import { orGone } from './gone.ts';
@@ -146,7 +147,7 @@ export class ModelCache {
     // Replaced on disk: whoever still uses the old one keeps it to the end.
     if (held !== undefined) this.doom(held);
     if (!this.makeRoom(bytes)) return undefined;
-    const loading = loadModel(this.llama, path, size, stored, this.limits);
+    const loading = loadModel(this.llama, path, size, stored, this.limits).catch((error) => { throw loadError(error, name, bytes); });
     const entry: Entry = { name, digest, bytes, usedAt: performance.now(), users: 1, doomed: false, loading };
     this.entries.set(name, entry);
     this.resident.add(entry);
@@ -192,4 +193,9 @@ export class ModelCache {
         this.admitNext();
       });
   }
+}
+
+function loadError(error: unknown, name: string, bytes: number): unknown {
+  if (!(error instanceof InsufficientMemoryError)) return error;
+  return new ForgeError('unavailable', `model: "${name}" needs about ${Math.ceil(bytes / 2 ** 20)} MiB of memory, which this machine does not have free; end something else, or use a smaller model`, { field: 'model', retryAfterSeconds: 30, cause: error });
 }
