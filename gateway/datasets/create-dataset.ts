@@ -3,12 +3,11 @@ import { ForgeError, invalid } from '../../core/errors.ts';
 import { CreateDatasetRequestSchema, type CreateDatasetRequest } from '../../core/gen/aiforge/v1/dataset_pb.ts';
 import { JobStatus } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { checkBaseModel, checkProjectName, checkRevision } from '../../core/training/names.ts';
-import { createJob, reserve } from '../jobs/create-job.ts';
+import { createJob, repeatedJob } from '../jobs/create-job.ts';
 import type { Resolve } from '../jobs/resolve.ts';
 import { keyHash } from '../jobs/submit.ts';
 import type { CallContext } from '../method.ts';
@@ -26,14 +25,9 @@ export async function createDataset({ ledger, resolve }: { ledger: Ledger; resol
   const sha256 = keyHash(context);
   // A job's body may look the same: a key that stands for one makes no dataset.
   const key = sha256 === undefined ? undefined : { sha256, bodySha256: sha256Hex(JSON.stringify(['dataset', toJsonString(CreateDatasetRequestSchema, request)])) };
-  if (key !== undefined) {
-    const known = (await ledger.refresh(reservationAggregate, key.sha256)).state;
-    // As with a job: a body that differs is refused before anything else is looked at, and a repeat needs no guardian.
-    if (known.status === 'reserved') {
-      const id = await reserve(ledger, key, known.jobId, Date.now());
-      if ((await ledger.refresh(taskAggregate, id)).idempotencySha256 === key.sha256) return accepted(ledger, id);
-    }
-  }
+  // As with a job: a body that differs is refused before anything else is looked at, and a repeat needs no guardian.
+  const repeated = key && (await repeatedJob(ledger, key, Date.now()));
+  if (repeated !== undefined) return accepted(ledger, repeated);
   const { project, ...source } = await resolve({ projectName: name, projectPath: projectPath ?? '', ref: request.ref ?? '' });
   const spec = create(TaskSpecSchema, { kind: { case: 'extract', value: { ...source, seed: request.seed ?? 0n, recipe: request.recipe, baseModel, revision } } });
   return accepted(ledger, await createJob({ ledger }, { kind: TaskKind.EXTRACT, project, spec, after: '', actor: 'client' }, key));

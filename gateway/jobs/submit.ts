@@ -3,14 +3,12 @@ import { ForgeError, invalid, isForgeError } from '../../core/errors.ts';
 import { faultPoint } from '../../core/fault.ts';
 import { CreateFineTuneRequestSchema, JobStatus, type CreateFineTuneRequest } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { ExtractSpecSchema, TaskSpecSchema, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import { taskAggregate } from '../../core/task/task.ts';
 import { checkProjectName } from '../../core/training/names.ts';
 import { trainSpecOf } from '../../core/training/train-spec.ts';
 import type { CallContext } from '../method.ts';
-import { createJob, reserve } from './create-job.ts';
+import { createJob, repeatedJob } from './create-job.ts';
 import type { Resolve } from './resolve.ts';
 
 export interface SubmitDeps {
@@ -31,14 +29,9 @@ export async function submit(deps: SubmitDeps, request: CreateFineTuneRequest, c
   if (request.projectPath !== undefined && request.trainingFile !== undefined) throw invalid('training_file', 'give either training_file or project_path, not both');
   const sha256 = keyHash(context);
   const key = sha256 === undefined ? undefined : { sha256, bodySha256: sha256Hex(toJsonString(CreateFineTuneRequestSchema, request)) };
-  if (key !== undefined) {
-    const known = (await ledger.refresh(reservationAggregate, key.sha256)).state;
-    // A body that differs is refused before anything else is looked at; a repeat needs no guardian.
-    if (known.status === 'reserved') {
-      const jobId = await reserve(ledger, key, known.jobId, now());
-      if ((await ledger.refresh(taskAggregate, jobId)).idempotencySha256 === key.sha256) return accepted(jobId);
-    }
-  }
+  // A body that differs is refused before anything else is looked at; a repeat needs no guardian.
+  const repeated = key && (await repeatedJob(ledger, key, now()));
+  if (repeated !== undefined) return accepted(repeated);
   await deps.runnable?.(spec);
   const source = await resolveSource(deps, project, request);
   const extract = create(ExtractSpecSchema, { ...source, seed: spec.hyperparameters!.seed, baseModel: spec.baseModel, revision: spec.revision });

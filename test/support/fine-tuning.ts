@@ -78,8 +78,12 @@ export function createHold(at: number) {
 }
 
 /** Asks until the job is at one of these; the SDK has no other way to wait. */
-export async function untilStatus(client: OpenAI, id: string, ...wanted: string[]): Promise<OpenAI.FineTuning.FineTuningJob> {
-  const deadline = performance.now() + 120_000;
+export function untilStatus(client: OpenAI, id: string, ...wanted: string[]): Promise<OpenAI.FineTuning.FineTuningJob> {
+  return untilStatusWithin(60_000, client, id, ...wanted);
+}
+
+export async function untilStatusWithin(limitMs: number, client: OpenAI, id: string, ...wanted: string[]): Promise<OpenAI.FineTuning.FineTuningJob> {
+  const deadline = performance.now() + limitMs;
   for (;;) {
     const job = await client.fineTuning.jobs.retrieve(id);
     if (wanted.includes(job.status)) return job;

@@ -4,6 +4,7 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import OpenAI from 'openai';
 import t from 'tap';
 import { FineTuningService, FineTuningStatus } from '../../../core/gen/aiforge/v1/fine_tuning_pb.ts';
+import { TaskKind } from '../../../core/gen/aiforge/v1/task_pb.ts';
 import { TaskFailure } from '../../../core/worker/task-runner.ts';
 import { chatLines, createHold, fakeTraining, sdk, untilStatus } from '../../support/fine-tuning.ts';
 import { gatewayScene, watch, type GatewayScene } from '../../support/gateway-scene.ts';
@@ -178,6 +179,18 @@ t.test('a job fails or is cancelled as its status says', async (t) => {
   const same = await client.files.create({ file: new File([chatLines(1).repeat(40)], 'same.jsonl'), purpose: 'fine-tune' });
   const bad = await jobs.create({ model: 'ai-forge/starter', training_file: same.id });
   t.match(await untilStatus(client, bad.id, 'failed'), { error: { code: 'bad_dataset', param: 'training_file', message: /1 examples to train on/ } });
+});
+
+t.test('a model that can not be deployed has no name, and the events say why', async (t) => {
+  const scene: GatewayScene = await gatewayScene(t, { FORGE_INFERENCE: 'embedded' });
+  await scene.guardian();
+  await scene.trainer(fakeTraining(() => scene), { [TaskKind.EXPORT]: async () => { throw new TaskFailure('bad_model', 'no converter knows this tokenizer', false); } });
+  const client = sdk(scene);
+  const file = await uploadTo(client);
+  const job = await untilStatus(client, (await client.fineTuning.jobs.create({ model: 'ai-forge/starter', training_file: file.id })).id, 'succeeded');
+  t.match(job, { fine_tuned_model: null, finished_at: Number, trained_tokens: 64, result_files: [String], error: null });
+  const events = await Array.fromAsync(client.fineTuning.jobs.listEvents(job.id));
+  t.match(events.filter((event) => event.level === 'error').map((event) => event.message).join('\n'), /^deployment: failed: .*no converter knows this tokenizer\n.*export: .*failed: no converter/);
 });
 
 t.test('the jobs of both ways in are the same', async (t) => {
