@@ -1,5 +1,6 @@
 import type { OpenAiRoute } from '../openai/routes.ts';
 import { errorAnswers, requestIdHeader } from './answers.ts';
+import { bodyExamples } from './examples.ts';
 import { openAiEndpoints } from './openai-schemas/endpoints.ts';
 import { json, type Content, type Operation, type Parameter, type Schema } from './schema.ts';
 
@@ -37,7 +38,7 @@ export function openAiOperation(route: Pick<OpenAiRoute, 'verb' | 'path'>): Oper
     ...(endpoint.description === undefined ? {} : { description: endpoint.description }),
     tags: [endpoint.tag],
     ...common,
-    ...(endpoint.body === undefined ? {} : { requestBody: { required: true, content: contentOf(endpoint.body) } }),
+    ...(endpoint.body === undefined ? {} : { requestBody: { required: true, content: contentOf(endpoint.body, bodyExamples[endpoint.operationId]) } }),
     responses: {
       200: { description: 'Done.', headers: requestIdHeader, content: contentOf(endpoint.answer) },
       ...errorAnswers('openai'),
@@ -58,6 +59,6 @@ function pathFields(path: string): string[] {
   return [...path.matchAll(/\{([a-z_]+)(?:\.\.\.)?\}/g)].map((match) => match[1]!);
 }
 
-function contentOf(what: Schema | { content: Content }): Content {
-  return typeof what['content'] === 'object' ? (what as { content: Content }).content : json(what as Schema);
+function contentOf(what: Schema | { content: Content }, example?: unknown): Content {
+  return typeof what['content'] === 'object' ? (what as { content: Content }).content : json(what as Schema, example);
 }

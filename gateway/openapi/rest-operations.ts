@@ -3,6 +3,7 @@ import { comments } from '../../core/gen/aiforge/v1/comments.ts';
 import { isPlain } from '../rest/query.ts';
 import type { RestRoute } from '../rest/rules.ts';
 import { errorAnswers, requestIdHeader, stillRunningAnswer } from './answers.ts';
+import { bodyExamples } from './examples.ts';
 import type { MessageSchemas } from './message-schema.ts';
 import { json, type Operation, type Parameter } from './schema.ts';
 
@@ -41,7 +42,7 @@ export function restOperation(route: RestRoute, schemas: MessageSchemas): Operat
     ...(description === undefined ? {} : { description }),
     tags: [method.parent.name],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body ? { requestBody: { required: true, content: json(body) } } : {}),
+    ...(route.body ? { requestBody: { required: true, content: json(body, bodyExamples[method.name]) } } : {}),
     responses: {
       200: { description: 'Done.', headers: requestIdHeader, content: json(schemas.of(method.output, 'output')) },
       ...(waiting.has(method.name) ? { 202: stillRunningAnswer } : {}),

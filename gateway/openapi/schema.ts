@@ -12,7 +12,7 @@ export interface Parameter {
 }
 
 /** What is sent or answered, by media type. */
-export type Content = Record<string, { schema: Schema }>;
+export type Content = Record<string, { schema: Schema; example?: unknown }>;
 
 export interface Answer {
   description: string;
@@ -32,4 +32,4 @@ export interface Operation {
 }
 
 export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-export const json = (schema: Schema): Content => ({ 'application/json': { schema } });
+export const json = (schema: Schema, example?: unknown): Content => ({ 'application/json': { schema, ...(example === undefined ? {} : { example }) } });

@@ -1,5 +1,17 @@
 import { validate } from '@scalar/openapi-parser';
+import type { DescMethod } from '@bufbuild/protobuf';
 import t from 'tap';
+import { DatasetService } from '../../core/gen/aiforge/v1/dataset_pb.ts';
+import { HealthService } from '../../core/gen/aiforge/v1/health_pb.ts';
+import { InferenceService } from '../../core/gen/aiforge/v1/inference_pb.ts';
+import { JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { ProjectService } from '../../core/gen/aiforge/v1/project_pb.ts';
+import { RetrainService } from '../../core/gen/aiforge/v1/retrain_pb.ts';
+import { parseChatRequest } from '../../gateway/openai/chat-request.ts';
+import { bodyExamples } from '../../gateway/openapi/examples.ts';
+import { openAiEndpoints } from '../../gateway/openapi/openai-schemas/endpoints.ts';
+import { decodeMessage } from '../../gateway/rest/decode.ts';
+import { parseJson, type JsonObject } from '../../gateway/rest/json-text.ts';
 import { createOpenApiDocument } from '../../gateway/openapi/document.ts';
 import { gatewayScene } from '../support/gateway-scene.ts';
 
@@ -64,6 +76,21 @@ t.test('the document of a real gateway', async (t) => {
     t.equal(posted.status, 405);
     t.equal(posted.headers.get('allow'), 'GET, HEAD, OPTIONS');
   });
+});
+
+t.test('the examples fit what they are examples of', async (t) => {
+  const inputs = [HealthService, JobService, InferenceService, DatasetService, ProjectService, RetrainService].flatMap((service) => service.methods as readonly DescMethod[]);
+  let tried = 0;
+  for (const [name, example] of Object.entries(bodyExamples)) {
+    const method = inputs.find((one) => one.name === name);
+    if (method === undefined) continue;
+    tried++;
+    t.doesNotThrow(() => decodeMessage(method.input, parseJson(JSON.stringify(example)) as JsonObject), name);
+  }
+  t.equal(tried, 5, 'those of the services');
+  const described = new Set(Object.values(openAiEndpoints).map((endpoint) => endpoint.operationId));
+  t.same(Object.keys(bodyExamples).filter((name) => !described.has(name) && !inputs.some((method) => method.name === name)), [], 'each has an operation');
+  t.doesNotThrow(() => parseChatRequest(Buffer.from(JSON.stringify(bodyExamples['CreateChatCompletion']))));
 });
 
 t.test('a route of the OpenAI lane without a schema is noticed', async (t) => {
