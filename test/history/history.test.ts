@@ -19,9 +19,10 @@ const root = resolve(import.meta.dirname, '../..');
 
 interface Ended { status: number; stdout: string; stderr: string }
 
-function command(name: 'verify' | 'backup' | 'restore', natsUrl: string, dataDir: string, ...args: string[]): Promise<Ended> {
+/** @param natsUrl undefined: the data directory's own nats-server */
+function command(name: 'verify' | 'backup' | 'restore', natsUrl: string | undefined, dataDir: string, ...args: string[]): Promise<Ended> {
   return new Promise((done) => {
-    execFile(process.execPath, [join(root, `deploy/history/${name}.ts`), ...args], { env: { ...process.env, FORGE_NATS_URL: natsUrl, FORGE_DATA_DIR: dataDir } }, (error, stdout, stderr) => {
+    execFile(process.execPath, [join(root, `deploy/history/${name}.ts`), ...args], { env: { ...process.env, FORGE_NATS_URL: natsUrl ?? '', FORGE_DATA_DIR: dataDir } }, (error, stdout, stderr) => {
       done({ status: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
@@ -70,6 +71,9 @@ t.test('a backup restored into an empty server is the same history and the same 
   t.match(await command('verify', empty.url, dir), { status: 0, stdout: /compared with 1 earlier looks and with the states of 0 running gateways: all is well/ }, 'the head that the backup kept fits');
   t.equal((await after.ledger.execute(taskAggregate, jobs[0]!, { type: 'resume' }, { commandId: 'resume', actor: 'test', time: Date.now() })).state.status, 'queued', 'and it goes on from there');
 
+  const own = join(dir, 'own');
+  t.match(await command('restore', undefined, own, file), { status: 0 }, 'where nothing runs, a nats-server is started for the time of the command');
+  t.match(await command('verify', undefined, own, '--heads', join(dir, 'events.heads')), { status: 0, stdout: /compared with 1 earlier looks/ });
   t.match(await command('restore', empty.url, dir, file), { status: 2, stderr: /holds \d+ events already: restore into an empty one/ });
 });
 
