@@ -8,12 +8,13 @@ export function requestIdFrom(header: string | undefined): string {
 }
 
 /**
+ * @param over whose `signal` the method gets; it is asked for only when the method does
  * @param idempotencyKey value of the `Idempotency-Key` header or metadata
  * @throws ForgeError invalid_argument where the key is not 1 to 255 visible ASCII characters
  */
-export function createCallContext(signal: AbortSignal, requestId: string, idempotencyKey: string | undefined): CallContext {
+export function createCallContext(over: { readonly signal: AbortSignal }, requestId: string, idempotencyKey: string | undefined): CallContext {
   if (idempotencyKey !== undefined && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
     throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
   }
-  return { signal, requestId, idempotencyKey, caller: 'anonymous' };
+  return { get signal() { return over.signal; }, requestId, idempotencyKey, caller: 'anonymous' };
 }

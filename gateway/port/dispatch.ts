@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../core/logger.ts';
 import { ForgeError } from '../../core/errors.ts';
 import { sendError } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
+import { toConnectError } from '../rpc/errors.ts';
 import { refuseUnknownRpc } from '../rpc/unknown.ts';
 import { requestIdFrom } from './call-context.ts';
 import { allowOrigin } from './cors.ts';
@@ -28,10 +30,13 @@ export interface DispatchDeps {
 /** Gives each request to its lane: raw handlers, then RPC paths, then REST, which also says what is not found. */
 export function createDispatch(deps: DispatchDeps): {
   request(request: IncomingMessage, response: ServerResponse): void;
+  grpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 } {
+  /** What every way in asks first. */
+  const admit = (headers: IncomingHttpHeaders): ForgeError | undefined => refuseOrigin(headers, deps.hosts);
   const lanes = (request: IncomingMessage, response: ServerResponse, requestId: string): void => {
-    const refused = refuseOrigin(request.headers, deps.hosts);
+    const refused = admit(request.headers);
     if (refused !== undefined) return sendError(request, response, refused);
     const url = parseTarget(request.url);
     if (url === undefined) return sendError(request, response, new ForgeError('invalid_argument', 'The request target is not a valid path'));
@@ -54,8 +59,13 @@ export function createDispatch(deps: DispatchDeps): {
         sendError(request, response, shown(error, requestId).error);
       }
     },
+    grpc(stream, headers) {
+      const requestId = requestIdFrom(headers['x-request-id'] as string | undefined);
+      const refused = admit(headers);
+      deps.rpc.grpc.handle(stream, headers, requestId, refused && toConnectError(refused, requestId, undefined, deps.logger, 'gRPC'));
+    },
     upgrade(request, socket, head) {
-      const refused = refuseOrigin(request.headers, deps.hosts);
+      const refused = admit(request.headers);
       if (refused !== undefined) return refuseRaw(socket, errorStatus[refused.code].http, refused.message);
       try {
         deps.websocket(request, socket, head);

@@ -5,6 +5,7 @@ import { ForgeError, invalid } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
 import { createCallContext } from '../port/call-context.ts';
+import { CallSignal } from '../port/call-signal.ts';
 import { shown } from '../port/error-status.ts';
 import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
@@ -25,9 +26,13 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
   const router = createRouter(compileRules(deps.routes));
   return {
     async handle(request, response, url, requestId) {
-      const gone = new AbortController();
-      response.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
-      const signal = AbortSignal.any([gone.signal, deps.closing]);
+      const over = new CallSignal([deps.closing]);
+      let gone = false;
+      response.on('close', () => {
+        if (response.writableFinished) return over.ended();
+        gone = true;
+        over.abort(new ForgeError('cancelled', 'The client went away'));
+      });
       let jobId: string | undefined;
       try {
         const match = router.match(url.pathname);
@@ -36,13 +41,13 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         if (route === undefined) return refuseVerb(request, response, match);
         const message = await readRequest(route, match.values, request, url, deps.bodyBytes);
         jobId = (message as { jobId?: string }).jobId;
-        const context = createCallContext(signal, requestId, header(request, 'idempotency-key'));
+        const context = createCallContext(over, requestId, header(request, 'idempotency-key'));
         const result = await route.implementation(message, context);
         const output = create(route.method.output, result as MessageInitShape<DescMethodUnary['output']>);
         sendJson(request, response, 200, encodeMessage(route.method.output, output));
       } catch (thrown) {
-        const cause = deps.closing.aborted && !gone.signal.aborted ? new ForgeError('unavailable', 'The service is going down', { cause: thrown }) : thrown;
-        const { error, log } = shown(cause, requestId, gone.signal);
+        const cause = deps.closing.aborted && !gone ? new ForgeError('unavailable', 'The service is going down', { cause: thrown }) : thrown;
+        const { error, log } = shown(cause, requestId, gone);
         if (log) deps.logger.error('a REST request failed', { requestId, method: request.method, path: url.pathname, error: thrown });
         sendError(request, response, error, jobId);
       }

@@ -54,5 +54,5 @@ function stream(plain: PlainMethod, name: string, logger: Logger, draining: Abor
 }
 
 function callContext(context: HandlerContext, signal: AbortSignal, requestId: string): CallContext {
-  return createCallContext(signal, requestId, context.requestHeader.get('idempotency-key') ?? undefined);
+  return createCallContext({ signal }, requestId, context.requestHeader.get('idempotency-key') ?? undefined);
 }

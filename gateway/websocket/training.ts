@@ -51,7 +51,7 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
     const send = createSender(socket, limits.bufferBytes, limits.graceMs);
     try {
-      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone.signal, requestId, undefined))) {
+      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone, requestId, undefined))) {
         if (gone.signal.aborted) return;
         await send(text);
       }
