@@ -2,13 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
+import type { RequestTarget } from '../port/target.ts';
 import { openAiError } from './errors.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
 import { sendOpenAi } from './send.ts';
 
 export interface OpenAiLane {
   /** @returns whether the request was for this lane; the answer then follows by itself */
-  handle(request: IncomingMessage, response: ServerResponse, url: URL): boolean;
+  handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget): boolean;
 }
 
 /** OpenAI's routes. Errors have OpenAI's `error` object and the reference's `detail` beside it. */
@@ -16,7 +17,7 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?
   const { logger = silentLogger } = deps;
   const match = createOpenAiRouter(deps.routes);
 
-  const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
+  const answer = async (request: IncomingMessage, response: ServerResponse, url: RequestTarget, { byVerb, values }: MatchedPath): Promise<void> => {
     const route = byVerb.get(request.method!);
     if (route === undefined) return refuseVerb(response, [...byVerb.keys()].join(', '));
     await route.handle({ request, response, values, query: () => url.searchParams });

@@ -16,5 +16,22 @@ export function createCallContext(over: { readonly signal: AbortSignal }, reques
   if (idempotencyKey !== undefined && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
     throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
   }
-  return { get signal() { return over.signal; }, requestId, idempotencyKey, caller: 'anonymous' };
+  return new Call(over, requestId, idempotencyKey);
+}
+
+class Call implements CallContext {
+  readonly #over: { readonly signal: AbortSignal };
+  readonly requestId: string;
+  readonly idempotencyKey: string | undefined;
+  readonly caller = 'anonymous';
+
+  constructor(over: { readonly signal: AbortSignal }, requestId: string, idempotencyKey: string | undefined) {
+    this.#over = over;
+    this.requestId = requestId;
+    this.idempotencyKey = idempotencyKey;
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
 }

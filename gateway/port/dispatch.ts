@@ -13,9 +13,10 @@ import { allowOrigin } from './cors.ts';
 import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin } from './origin.ts';
+import { parseTarget, type RequestTarget } from './target.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
-export type RawHandler = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean;
+export type RawHandler = (request: IncomingMessage, response: ServerResponse, url: RequestTarget) => boolean;
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface DispatchDeps {
@@ -75,11 +76,4 @@ export function createDispatch(deps: DispatchDeps): {
       }
     },
   };
-}
-
-/** Only the path and the query count; an absolute target (as for a proxy) is taken for its path. */
-function parseTarget(target: string | undefined): URL | undefined {
-  if (target === undefined) return undefined;
-  const url = target.startsWith('/') ? URL.parse(`http://localhost${target}`) : target === '*' ? URL.parse('http://localhost/') : URL.parse(target);
-  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined;
 }

@@ -7,6 +7,7 @@ import type { ServiceRoute } from '../method.ts';
 import { createCallContext } from '../port/call-context.ts';
 import { CallSignal } from '../port/call-signal.ts';
 import { shown } from '../port/error-status.ts';
+import type { RequestTarget } from '../port/target.ts';
 import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
 import { decodeInto } from './decode.ts';
@@ -18,7 +19,7 @@ import { compileRules, type RestRoute } from './rules.ts';
 
 export interface RestLane {
   /** Answers a request, whatever it is: unknown paths and verbs too. Never throws. */
-  handle(request: IncomingMessage, response: ServerResponse, url: URL, requestId: string): Promise<void>;
+  handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget, requestId: string): Promise<void>;
 }
 
 /** The REST routes of the services, by their google.api.http annotations. */
@@ -55,7 +56,7 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
   };
 }
 
-async function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: URL, bodyBytes: number) {
+async function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: RequestTarget, bodyBytes: number) {
   const message = create(route.method.input);
   const target = reflect(route.method.input, message);
   const taken = new Set<string>();
