@@ -13,6 +13,7 @@ import { allowOrigin } from './cors.ts';
 import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin } from './origin.ts';
+import { PortResponse } from './response.ts';
 import { parseTarget, type RequestTarget } from './target.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
@@ -51,7 +52,8 @@ export function createDispatch(deps: DispatchDeps): {
   return {
     request(request, response) {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
-      response.setHeader('x-request-id', requestId);
+      if (response instanceof PortResponse) response.requestId = requestId;
+      else response.setHeader('x-request-id', requestId);
       response.on('error', () => undefined);
       try {
         lanes(request, response, requestId);

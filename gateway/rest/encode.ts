@@ -127,10 +127,24 @@ function enumEncoder(desc: DescEnum): Encoder {
 function timestampText(time: Timestamp): string {
   const seconds = Number(time.seconds);
   if (!(seconds >= 0 && seconds <= lastSecond && time.nanos >= 0 && time.nanos <= 999_999_999)) return JSON.stringify(toJson(TimestampSchema, time));
-  const text = new Date(seconds * 1_000).toISOString().slice(0, 19);
+  const text = secondText(seconds);
   if (time.nanos === 0) return `"${text}Z"`;
   // Three, six or nine digits.
   return `"${text}.${String(time.nanos).padStart(9, '0').replace(/(?:000){1,2}$/, '')}Z"`;
+}
+
+/** Times are asked for again and again: a job's stay the same. */
+const secondTexts = new Map<number, string>();
+const maxSecondTexts = 1_000;
+
+function secondText(seconds: number): string {
+  let text = secondTexts.get(seconds);
+  if (text === undefined) {
+    text = new Date(seconds * 1_000).toISOString().slice(0, 19);
+    if (secondTexts.size >= maxSecondTexts) secondTexts.clear();
+    secondTexts.set(seconds, text);
+  }
+  return text;
 }
 
 function scalarText(value: unknown): string {

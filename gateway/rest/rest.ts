@@ -1,4 +1,4 @@
-import { create, type DescMethodUnary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescMethodUnary, type Message, type MessageInitShape } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError, invalid } from '../../core/errors.ts';
@@ -12,8 +12,7 @@ import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
 import { decodeInto } from './decode.ts';
 import { encodeMessage } from './encode.ts';
-import { decodeSegment } from './path-segment.ts';
-import { decodeQuery, decodeText } from './query.ts';
+import { decodeQuery } from './query.ts';
 import { createRouter, type Match } from './router.ts';
 import { compileRules, type RestRoute } from './rules.ts';
 
@@ -40,7 +39,8 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         if (match === undefined) throw new ForgeError('not_found', `No such route: ${url.pathname.slice(0, 200)}`);
         const route = match.byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
         if (route === undefined) return refuseVerb(request, response, match);
-        const message = await readRequest(route, match.values, request, url, deps.bodyBytes);
+        const read = readRequest(route, match.values, request, url, deps.bodyBytes);
+        const message = read instanceof Promise ? await read : read;
         jobId = (message as { jobId?: string }).jobId;
         const context = createCallContext(over, requestId, header(request, 'idempotency-key'));
         const result = await route.implementation(message, context);
@@ -56,17 +56,18 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
   };
 }
 
-async function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: RequestTarget, bodyBytes: number) {
+/** @returns a promise only where there is a body to wait for */
+function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: RequestTarget, bodyBytes: number): Message | Promise<Message> {
   const message = create(route.method.input);
+  const names = route.pathFields;
+  for (let n = 0; n < names.length; n++) names[n]!.set(message, values[n]!);
+  if (route.verb === 'GET' && url.search.length <= 1) return message;
+  return readMore(route, message, request, url, bodyBytes);
+}
+
+async function readMore(route: RestRoute, message: Message, request: IncomingMessage, url: RequestTarget, bodyBytes: number): Promise<Message> {
   const target = reflect(route.method.input, message);
-  const taken = new Set<string>();
-  let next = 0;
-  for (const segment of route.segments) {
-    if ('literal' in segment) continue;
-    const name = segment.field.name;
-    target.set(segment.field, decodeText(segment.field, decodeSegment(values[next++]!, name), name));
-    taken.add(name);
-  }
+  const taken = new Set(route.pathFields.map(({ name }) => name));
   if (!route.body) decodeQuery(target, url.searchParams, taken);
   else if (url.search.length > 1) throw invalid('query', 'this route takes its fields in the JSON body');
   if (route.verb === 'GET') return message;
