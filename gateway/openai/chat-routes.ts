@@ -20,7 +20,7 @@ export function createChatRoutes(deps: { backend: () => InferenceBackend; models
       path: '/v1/chat/completions',
       async handle({ request, response }) {
         const gone = new AbortController();
-        response.once('close', () => gone.abort());
+        response.on('close', () => response.writableFinished || gone.abort());
         const body = await readBody(request);
         const head = parseChatRequest(body);
         const model = resolveModel(models, head.model);

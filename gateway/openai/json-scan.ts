@@ -62,3 +62,17 @@ export class JsonScan {
     return 'none';
   }
 }
+
+const plainKey = Buffer.from('"model"');
+
+/** Whether a key, with its quotes, is `model`. It is parsed, not only compared: it may be written with \\u escapes. */
+export function isModelKey(key: Uint8Array): boolean {
+  if (key.length === plainKey.length) return plainKey.equals(key);
+  if (key.length < plainKey.length || !key.includes(backslash)) return false;
+  try {
+    return JSON.parse(Buffer.from(key).toString()) === 'model';
+  } catch {
+    // A backend's text that is no JSON is not ours to mend.
+    return false;
+  }
+}

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
+import type { RequestTarget } from '../port/target.ts';
 import { openAiError } from './errors.ts';
 import { bodyLimitBytes, limitBody } from './request-body.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
@@ -11,7 +12,7 @@ export interface OpenAiLane {
   /** @returns the routes of a path, undefined where it is not this lane's @throws ForgeError not_found for a path that can't be decoded */
   find(path: string): MatchedPath | undefined;
   /** @returns whether the request was for this lane; the answer then follows by itself */
-  handle(request: IncomingMessage, response: ServerResponse, url: URL): boolean;
+  handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget): boolean;
 }
 
 /**
@@ -22,7 +23,7 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; bodyByt
   const { bodyBytes = bodyLimitBytes, logger = silentLogger } = deps;
   const match = createOpenAiRouter(deps.routes);
 
-  const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
+  const answer = async (request: IncomingMessage, response: ServerResponse, url: RequestTarget, { byVerb, values }: MatchedPath): Promise<void> => {
     const route = byVerb.get(request.method!);
     if (route === undefined) return refuseVerb(response, [...byVerb.keys()].join(', '));
     if (bodyBytes !== bodyLimitBytes) limitBody(request, bodyBytes);
