@@ -124,11 +124,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   const list = (key: string): string[] => text(key).split(',').map((item) => item.trim()).filter(Boolean);
   const allowedOrigins = list('FORGE_ALLOWED_ORIGINS');
   for (const origin of allowedOrigins) {
-    if (!isHttpUrl(origin) || URL.parse(origin)!.origin !== origin) problems.push(`FORGE_ALLOWED_ORIGINS: must be origins such as https://chat.example.org, in lower case and without a path, not "${origin}"`);
+    if (origin.includes('*') || !isHttpUrl(origin) || URL.parse(origin)!.origin !== origin) problems.push(`FORGE_ALLOWED_ORIGINS: must be origins such as https://chat.example.org, in lower case, without a path and without *, not "${origin}"`);
   }
   const allowedHosts = list('FORGE_ALLOWED_HOSTS');
   for (const name of allowedHosts) {
-    if (hostName(name) !== name) problems.push(`FORGE_ALLOWED_HOSTS: must be names such as forge.example.org, in lower case and without a port, not "${name}"`);
+    if (name.includes('*') || hostName(name) !== name) problems.push(`FORGE_ALLOWED_HOSTS: must be names such as forge.example.org, in lower case, without a port and without *, not "${name}"`);
   }
   const keys = text('FORGE_API_KEYS');
   if (!['auto', 'on', 'off'].includes(keys)) problems.push(`FORGE_API_KEYS: must be auto, on or off, not "${keys}"`);
