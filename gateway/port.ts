@@ -85,7 +85,7 @@ export function createPort(deps: PortDeps): Port {
     },
     streamsRequest,
   });
-  const http2 = createHttp2({ limits, connectionOf, handle: dispatch.request, streamsRequest });
+  const http2 = createHttp2({ limits, connectionOf, handle: dispatch.request, grpc: dispatch.grpc, streamsRequest });
 
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => accept(socket));
   const accept = (socket: Socket): void => {

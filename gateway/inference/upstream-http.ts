@@ -1,6 +1,7 @@
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from './backend.ts';
+import { UpstreamAnswer } from './upstream-answer.ts';
 
 /** Loading a large model or reading a long prompt is silent for minutes; more than this is a hang. */
 const silenceMs = 600_000;
@@ -39,12 +40,15 @@ export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
     const { method, url, signal } = options;
     const headers: Record<string, string> = { ...options.headers };
     if (options.body !== undefined) headers['content-type'] ??= 'application/json';
-    try {
-      const answer = await request(url, { method, headers, body: options.body as never, signal, dispatcher: agent });
-      return { status: answer.statusCode, headers: flat(answer.headers), body: guarded(answer.body, (error) => translate(error, url, signal, true)) };
-    } catch (error) {
-      throw translate(error, url, signal, false);
+    const answer = new UpstreamAnswer(signal, (error, midway) => translate(error, url, signal, midway));
+    if (!signal.aborted) {
+      try {
+        agent.dispatch({ ...splitUrl(url), method, headers, body: (options.body ?? null) as never }, answer);
+      } catch (error) {
+        answer.onResponseError(undefined, error as Error);
+      }
     }
+    return answer.started;
   };
 
   return {
@@ -70,20 +74,19 @@ export async function readAll(body: AsyncIterable<Uint8Array>, limitBytes: numbe
   return Buffer.concat(chunks);
 }
 
-async function* guarded(body: AsyncIterable<Uint8Array>, translate: (error: unknown) => ForgeError): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (error) {
-    throw translate(error);
-  }
-}
+/** What was asked for before: a backend has few addresses, and none with a query. */
+const split = new Map<string, { origin: string; path: string }>();
+const maxSplit = 100;
 
-function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) result[name] = Array.isArray(value) ? value.join(', ') : value;
+function splitUrl(url: string): { origin: string; path: string } {
+  let parts = split.get(url);
+  if (parts === undefined) {
+    const { origin, pathname, search } = new URL(url);
+    parts = { origin, path: pathname + search };
+    if (split.size >= maxSplit) split.clear();
+    split.set(url, parts);
   }
-  return result;
+  return parts;
 }
 
 function parsed(text: string): unknown {

@@ -8,5 +8,5 @@ export function contextOf({ request, response }: Pick<OpenAiCall, 'request' | 'r
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const key = request.headers['idempotency-key'];
-  return createCallContext(gone.signal, String(response.getHeader('x-request-id') ?? ''), Array.isArray(key) ? key[0] : key, callerOf(request));
+  return createCallContext(gone, String(response.getHeader('x-request-id') ?? ''), Array.isArray(key) ? key[0] : key, callerOf(request));
 }

@@ -31,7 +31,7 @@ export function createInferenceRoutes(deps: { backend: () => InferenceBackend; m
   const { models } = deps;
   const handle = async (endpoint: OpenAiEndpoint, { request, response }: OpenAiCall): Promise<void> => {
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    response.on('close', () => response.writableFinished || gone.abort());
     const body = await readBody(request);
     const head = parsers[endpoint](body);
     const model = await resolveModel(models, head.model);

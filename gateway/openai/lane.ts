@@ -3,6 +3,7 @@ import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { markRoute } from '../metrics/route-mark.ts';
+import type { RequestTarget } from '../port/target.ts';
 import { openAiError } from './errors.ts';
 import { bodyLimitBytes, limitBody } from './request-body.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
@@ -12,7 +13,7 @@ export interface OpenAiLane {
   /** @returns the routes of a path, undefined where it is not this lane's @throws ForgeError not_found for a path that can't be decoded */
   find(path: string): MatchedPath | undefined;
   /** @returns whether the request was for this lane; the answer then follows by itself */
-  handle(request: IncomingMessage, response: ServerResponse, url: URL): boolean;
+  handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget): boolean;
 }
 
 /**
@@ -23,7 +24,7 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; bodyByt
   const { bodyBytes = bodyLimitBytes, logger = silentLogger } = deps;
   const match = createOpenAiRouter(deps.routes);
 
-  const answer = async (request: IncomingMessage, response: ServerResponse, url: URL, { byVerb, values }: MatchedPath): Promise<void> => {
+  const answer = async (request: IncomingMessage, response: ServerResponse, url: RequestTarget, { byVerb, values }: MatchedPath): Promise<void> => {
     const route = byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
     if (route === undefined) return refuseVerb(response, [...byVerb.keys(), ...(byVerb.has('GET') ? ['HEAD'] : [])].join(', '));
     markRoute(response, 'openai', route.path);

@@ -6,6 +6,8 @@ import { openAiError } from './errors.ts';
 import type { AnswerForm, AnswerSplicer } from './splice-answer.ts';
 import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
 
+const wholeLimitBytes = 64 * 1024;
+
 /**
  * Sends a backend's answer on as it comes, with the model's name put back.
  * A backend that dies before its first byte is an error the caller can still answer; one that dies later ends an
@@ -15,14 +17,17 @@ import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
 export async function relay(answer: BackendResponse, response: ServerResponse, modelName: string, signal: AbortSignal, form: AnswerForm = 'plain'): Promise<void> {
   const events = (answer.headers['content-type'] ?? '').startsWith('text/event-stream');
   const splicer = events ? createEventSplicer(modelName, form) : createJsonSplicer(modelName);
+  if (!events && Number(answer.headers['content-length'] ?? Infinity) <= wholeLimitBytes) return sendWhole(answer, response, splicer);
   const chunks = answer.body[Symbol.asyncIterator]();
   let next = await chunks.next();
   response.writeHead(answer.status, { 'content-type': answer.headers['content-type'] ?? 'application/json', ...(events ? { 'cache-control': 'no-cache' } : {}) });
   try {
     for (; !next.done; next = await chunks.next()) {
-      if (!response.write(splicer.push(next.value))) await once(response, 'drain', { signal });
+      const bytes = splicer.push(next.value);
+      if (bytes.length > 0 && !response.write(bytes)) await once(response, 'drain', { signal });
     }
-    response.write(splicer.end());
+    const held = splicer.end();
+    if (held.length > 0) response.write(held);
     if (events && !splicer.done) throw new ForgeError('unavailable', 'The inference backend stopped in the middle of its answer');
     response.end();
   } catch (error) {
@@ -31,6 +36,16 @@ export async function relay(answer: BackendResponse, response: ServerResponse, m
     else if (events) response.end(errorEvent(splicer, error, form));
     else response.destroy();
   }
+}
+
+/** A small answer of known length goes out in one piece, so that a backend that dies in the middle of it is an error like any other. */
+async function sendWhole(answer: BackendResponse, response: ServerResponse, splicer: AnswerSplicer): Promise<void> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of answer.body) parts.push(splicer.push(chunk));
+  parts.push(splicer.end());
+  const body = Buffer.concat(parts);
+  response.writeHead(answer.status, { 'content-type': answer.headers['content-type'] ?? 'application/json', 'content-length': body.length });
+  response.end(body);
 }
 
 /**

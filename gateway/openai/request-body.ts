@@ -14,19 +14,23 @@ export function limitBody(request: IncomingMessage, limitBytes: number): void {
  * Reads a request's body.
  * What is too large is still read, and thrown away, up to four times the limit: a client that is busy sending would
  * otherwise find its connection reset instead of an answer.
- * @throws ForgeError too_large
+ * @throws ForgeError too_large, cancelled
  */
-export async function readBody(request: IncomingMessage, limitBytes = limits.get(request) ?? bodyLimitBytes): Promise<Buffer> {
-  const tooLarge = new ForgeError('too_large', `body: must be at most ${limitBytes} bytes`, { field: 'body' });
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes * 4) throw tooLarge;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limitBytes * 4) throw tooLarge;
-    if (size <= limitBytes) chunks.push(chunk);
-    else chunks.length = 0;
-  }
-  if (size > limitBytes) throw tooLarge;
-  return Buffer.concat(chunks);
+export function readBody(request: IncomingMessage, limitBytes = limits.get(request) ?? bodyLimitBytes): Promise<Buffer> {
+  const tooLarge = (): ForgeError => new ForgeError('too_large', `body: must be at most ${limitBytes} bytes`, { field: 'body' });
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > limitBytes * 4) return reject(tooLarge());
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limitBytes * 4) reject(tooLarge());
+      if (size <= limitBytes) chunks.push(chunk);
+      else chunks.length = 0;
+    });
+    request.on('end', () => (size > limitBytes ? reject(tooLarge()) : resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))));
+    const gone = (): void => reject(new ForgeError('cancelled', 'The client went away'));
+    request.on('error', gone);
+    request.on('close', () => request.readableEnded || gone());
+  });
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { invalid } from '../../core/errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -26,12 +27,18 @@ export function parseHead(body: Uint8Array): RequestHead {
 function parseObject(body: Uint8Array): Fields {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+    value = JSON.parse(asUtf8(body));
   } catch {
     throw invalid('body', 'must be a JSON object in UTF-8');
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('body', 'must be a JSON object');
   return value as Fields;
+}
+
+/** @throws TypeError where it is not UTF-8 */
+function asUtf8(body: Uint8Array): string {
+  if (!isUtf8(body)) throw new TypeError('not UTF-8');
+  return Buffer.from(body.buffer, body.byteOffset, body.length).toString();
 }
 
 /** The sampling that chat and completions share. */

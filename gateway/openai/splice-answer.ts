@@ -1,10 +1,12 @@
-import { JsonScan } from './json-scan.ts';
+import { isKey, JsonScan } from './json-scan.ts';
+import { SplicedChunk } from './spliced-chunk.ts';
 
-const lineFeed = 0x0a;
-const openBrace = 0x7b;
+const lineFeed = 0x0a, openBrace = 0x7b, openBracket = 0x5b, quote = 0x22, backslash = 0x5c;
 /** Characters of a line that tell what it is. */
 const lineStart = 'event: response.incomplete\r'.length + 2;
 const holdLimitBytes = 1024;
+const objectLine = Buffer.from('data: {');
+const modelKey = Buffer.from('"model":"');
 
 /**
  * How an answer is built. Of `plain` ones (chat, completions, embeddings) the model is outermost, and a stream ends with
@@ -34,9 +36,8 @@ export function createJsonSplicer(name: string): AnswerSplicer {
   return {
     done: false,
     push(chunk) {
-      const out = new Output();
-      const scanned = object.push(chunk, 0, chunk.length, out);
-      out.run(chunk, scanned, chunk.length);
+      const out = new SplicedChunk(chunk);
+      object.push(chunk, 0, chunk.length, out);
       return out.bytes();
     },
     end: () => object.rest(),
@@ -45,25 +46,27 @@ export function createJsonSplicer(name: string): AnswerSplicer {
 
 /** For a stream of server-sent events: each `data:` line holds one JSON object or `[DONE]`. Other lines pass. */
 export function createEventSplicer(name: string, form: AnswerForm = 'plain'): AnswerSplicer {
+  // The events of responses may have their model further in, which only the exact scan finds.
+  const wholeLines = form === 'plain' ? new WholeLineSplicer(name) : undefined;
   let object: ObjectSplicer | undefined;
   let line = '';
   let seen = false;
 
   /** One line, or the part of it that lies in this chunk. */
-  const take = (chunk: Uint8Array, from: number, to: number, out: Output) => {
+  const take = (chunk: Uint8Array, from: number, to: number, out: SplicedChunk) => {
     let at = from;
     // Only the first bytes of a line are kept: enough to know `data:` and `[DONE]`.
     for (; at < to && object === undefined && line.length < lineStart; at++) {
-      if (/^data: *$/.test(line) && chunk[at] === openBrace) object = new ObjectSplicer(name, form === 'responses' ? 'response' : undefined);
-      else line += String.fromCharCode(chunk[at]!);
-      if (object !== undefined) break;
+      if (chunk[at] === openBrace && /^data: *$/.test(line)) {
+        object = new ObjectSplicer(name, form === 'responses' ? 'response' : undefined);
+        break;
+      }
+      line += String.fromCharCode(chunk[at]!);
     }
-    out.run(chunk, from, at);
-    const scanned = object?.push(chunk, at, to, out) ?? at;
-    out.run(chunk, scanned, to);
+    object?.push(chunk, at, to, out);
   };
-  const endLine = (out: Output) => {
-    if (object !== undefined) out.add(object.rest());
+  const endLine = (at: number, out: SplicedChunk) => {
+    if (object !== undefined) out.replace(at, at, object.rest());
     else if (lastLine[form].test(line)) seen = true;
     object = undefined;
     line = '';
@@ -74,13 +77,16 @@ export function createEventSplicer(name: string, form: AnswerForm = 'plain'): An
       return seen;
     },
     push(chunk) {
-      const out = new Output();
-      for (let from = 0; from < chunk.length; ) {
-        const newline = chunk.indexOf(lineFeed, from);
-        take(chunk, from, newline < 0 ? chunk.length : newline, out);
-        if (newline < 0) break;
-        endLine(out);
-        out.run(chunk, newline, newline + 1);
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+      const out = new SplicedChunk(chunk);
+      for (let from = 0; from < bytes.length; ) {
+        const newline = bytes.indexOf(lineFeed, from);
+        const isWhole = newline >= 0 && object === undefined && line === '';
+        if (!isWhole || wholeLines?.take(bytes, from, newline, out) !== true) {
+          take(bytes, from, newline < 0 ? bytes.length : newline, out);
+          if (newline < 0) break;
+          endLine(newline, out);
+        }
         from = newline + 1;
       }
       return out.bytes();
@@ -89,11 +95,61 @@ export function createEventSplicer(name: string, form: AnswerForm = 'plain'): An
   };
 }
 
+/**
+ * The short way for the lines of which streams are made: `data: {` and an object that lies whole in the chunk, with its model
+ * among plain members at its start. All other lines are left to the exact scan, which would do the same.
+ */
+class WholeLineSplicer {
+  readonly #value: Buffer;
+  /** A line from its start to the end of its model's name. What begins with the same bytes has its model in the same place. */
+  #start: Buffer = Buffer.alloc(0);
+  #valueAt = 0;
+
+  constructor(name: string) {
+    this.#value = Buffer.from(JSON.stringify(name));
+  }
+
+  /** @returns whether the line was taken */
+  take(bytes: Buffer, from: number, to: number, out: SplicedChunk): boolean {
+    if (to === from) return true;
+    if (!this.#startsTheSame(bytes, from, to) && !this.#find(bytes, from, to)) return false;
+    out.replace(from + this.#valueAt, from + this.#start.length, this.#value);
+    return true;
+  }
+
+  #startsTheSame(bytes: Buffer, from: number, to: number): boolean {
+    const { length } = this.#start;
+    return length > 0 && to - from > length && bytes.compare(this.#start, 0, length, from, from + length) === 0;
+  }
+
+  #find(bytes: Buffer, from: number, to: number): boolean {
+    if (to - from <= objectLine.length || bytes.compare(objectLine, 0, objectLine.length, from, from + objectLine.length) !== 0) return false;
+    const key = bytes.indexOf(modelKey, from);
+    if (key < 0 || key >= to) return false;
+    // Without nesting and escapes before it, an even number of quotes means that this one opens a string of the outermost
+    // object, and a colon after it that this is a key; and what stands before is not the same key written otherwise.
+    let quotes = 0;
+    for (let at = from + objectLine.length; at < key; at++) {
+      const byte = bytes[at];
+      if (byte === openBrace || byte === openBracket || byte === backslash) return false;
+      if (byte === quote) quotes++;
+    }
+    if (quotes % 2 !== 0 || bytes.subarray(from, key).includes('"model"')) return false;
+    const value = key + modelKey.length - 1;
+    const end = bytes.indexOf(quote, value + 1);
+    if (end < 0 || end >= to || end - value > holdLimitBytes - 2 || bytes.subarray(value, end).includes(backslash)) return false;
+    this.#start = Buffer.from(bytes.subarray(from, end + 1));
+    this.#valueAt = value - from;
+    return true;
+  }
+}
+
 /** Replaces the first `model` of one object, or of its member `inner`; what comes after it is not looked at. */
 class ObjectSplicer {
   private readonly scan = new JsonScan();
   private readonly value: Buffer;
-  private held: number[] | undefined;
+  /** The beginning, from earlier chunks, of a key or of the model's name. */
+  private held: Buffer | undefined;
   private isModel = false;
   private tooLong = false;
   private replaced = false;
@@ -105,74 +161,51 @@ class ObjectSplicer {
     this.value = Buffer.from(JSON.stringify(name));
   }
 
-  /** @returns up to where bytes were taken; from there on they can be copied */
-  push(chunk: Uint8Array, from: number, to: number, out: Output): number {
-    let at = from;
-    for (; at < to && !this.replaced; at++) this.one(chunk[at]!, out);
-    return at;
+  push(chunk: Uint8Array, from: number, to: number, out: SplicedChunk): void {
+    /** Where the key or name begins that is being read; -1: none. */
+    let start = this.held === undefined ? -1 : from;
+    const release = (): void => {
+      if (this.held !== undefined) out.replace(start, start, this.held);
+      this.held = undefined;
+      start = -1;
+    };
+    for (let at = from; at < to && !this.replaced; at++) {
+      const mark = this.scan.push(chunk[at]!);
+      if (mark === 'key-start' || (mark === 'string-start' && this.isModel)) start = at;
+      // No key or model name is that long: what is, is not ours to change.
+      if (start >= 0 && (this.held?.length ?? 0) + at + 1 - start > holdLimitBytes) {
+        release();
+        this.isModel = false;
+        this.tooLong = true;
+      }
+      if (mark === 'key-end' && !this.tooLong) {
+        const key = this.withHeld(chunk.subarray(start, at + 1));
+        this.isModel = isKey(key, 'model');
+        if (this.inner !== undefined && !this.entered && isKey(key, this.inner)) {
+          this.entered = true;
+          this.scan.enter();
+        }
+        release();
+      } else if (mark === 'string-end' && this.isModel && !this.tooLong) {
+        out.replace(start, at + 1, this.value);
+        this.held = undefined;
+        this.replaced = true;
+        start = -1;
+      }
+      if (mark === 'key-end' || mark === 'string-end') this.tooLong = false;
+    }
+    if (start < 0) return;
+    this.held = this.withHeld(chunk.subarray(start, to));
+    out.replace(start, to, new Uint8Array());
   }
 
   rest(): Uint8Array {
-    const bytes = Uint8Array.from(this.held ?? []);
+    const bytes = this.held ?? new Uint8Array();
     this.held = undefined;
     return bytes;
   }
 
-  private one(byte: number, out: Output): void {
-    const mark = this.scan.push(byte);
-    if (mark === 'key-start' || (mark === 'string-start' && this.isModel)) this.held = [];
-    if (this.held === undefined) out.byte(byte);
-    else this.held.push(byte);
-    // No key or model name is that long: what is, is not ours to change.
-    if (this.held !== undefined && this.held.length > holdLimitBytes) {
-      out.add(this.rest());
-      this.isModel = false;
-      this.tooLong = true;
-    }
-    if (mark === 'key-end' && !this.tooLong) {
-      const bytes = this.rest();
-      const key = JSON.parse(Buffer.from(bytes).toString()) as string;
-      this.isModel = key === 'model';
-      if (key === this.inner && !this.entered) {
-        this.entered = true;
-        this.scan.enter();
-      }
-      out.add(bytes);
-    } else if (mark === 'string-end' && this.isModel && !this.tooLong) {
-      this.held = undefined;
-      this.replaced = true;
-      out.add(this.value);
-    }
-    if (mark === 'key-end' || mark === 'string-end') this.tooLong = false;
-  }
-}
-
-/** What is sent on: runs of bytes as they came, and single bytes between them. */
-class Output {
-  private readonly parts: Uint8Array[] = [];
-  private single: number[] = [];
-
-  byte(value: number): void {
-    this.single.push(value);
-  }
-
-  run(chunk: Uint8Array, from: number, to: number): void {
-    if (to > from) this.add(chunk.subarray(from, to));
-  }
-
-  add(bytes: Uint8Array): void {
-    this.flush();
-    this.parts.push(bytes);
-  }
-
-  bytes(): Uint8Array {
-    this.flush();
-    return this.parts.length === 1 ? this.parts[0]! : Buffer.concat(this.parts);
-  }
-
-  private flush(): void {
-    if (this.single.length === 0) return;
-    this.parts.push(Buffer.from(this.single));
-    this.single = [];
+  private withHeld(bytes: Uint8Array): Buffer {
+    return Buffer.concat(this.held === undefined ? [bytes] : [this.held, bytes]);
   }
 }

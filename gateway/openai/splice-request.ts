@@ -1,4 +1,4 @@
-import { JsonScan } from './json-scan.ts';
+import { isKey, JsonScan } from './json-scan.ts';
 
 /**
  * Replaces the value of the outermost `model` (every one of them, should the key be repeated) by `name`, and adds it
@@ -20,8 +20,7 @@ export function spliceRequestModel(body: Uint8Array, name: string): Uint8Array {
     const mark = scan.push(body[at]!);
     if (mark === 'object-open') open = at;
     else if (mark === 'key-start') keyStart = at;
-    // The key is parsed, not compared: it may be written with \u escapes.
-    else if (mark === 'key-end') isModel = JSON.parse(Buffer.from(body.subarray(keyStart, at + 1)).toString()) === 'model';
+    else if (mark === 'key-end') isModel = isKey(body.subarray(keyStart, at + 1), 'model');
     else if (mark === 'string-start') valueStart = at;
     else if (mark === 'string-end' && isModel) {
       parts.push(body.subarray(copied, valueStart), value);

@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts';
 import type { BackendKind, OpenAiEndpoint } from '../inference/backend.ts';
+import { engineUnsupported } from '../inference/embedded/unsupported.ts';
 
 /** Which values of a parameter are refused, in words for the docs and as a test. */
 export interface Refused {
@@ -40,7 +41,7 @@ const history = 'send the whole conversation in `input`';
  */
 export const unsupported: Readonly<Record<BackendKind, readonly Unsupported[]>> = {
   upstream: [],
-  embedded: [],
+  embedded: engineUnsupported,
   ollama: [
     { endpoint: 'chat/completions', parameter: 'n', refused: otherThan(1), remedy: oneAtATime },
     { endpoint: 'chat/completions', parameter: 'logit_bias', refused: otherThan({}), remedy: leaveOut },

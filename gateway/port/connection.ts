@@ -7,7 +7,7 @@ export interface Call {
   /** `bounded`: has to arrive within `bodyMs`; `unbounded`: a stream, which only must not fall silent. */
   body: 'none' | 'bounded' | 'unbounded';
   /** Where the answer is written. */
-  output: Pick<Writable, 'writableNeedDrain' | 'writableEnded' | 'writableFinished' | 'on'>;
+  output: Pick<Writable, 'writableNeedDrain' | 'writableEnded' | 'writableFinished' | 'once'>;
   /** Ends the call: its time is over. */
   expire(): void;
 }
@@ -98,7 +98,6 @@ class CallClock {
     this.clock = clock;
     this.movedAt = clock();
     if (call.body === 'bounded') this.bodyDeadline = clock() + limits.bodyMs;
-    call.output.on('drain', () => (this.drainedAt = undefined));
   }
 
   expire(): void {
@@ -134,7 +133,10 @@ class CallClock {
       this.drainedAt = undefined;
       return false;
     }
-    this.drainedAt ??= now;
+    if (this.drainedAt === undefined) {
+      this.drainedAt = now;
+      output.once('drain', () => (this.drainedAt = undefined));
+    }
     return now - this.drainedAt > this.limits.stallMs;
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../core/logger.ts';
 import { ForgeError } from '../../core/errors.ts';
@@ -9,6 +10,7 @@ import { sendError } from '../rest/answer.ts';
 import type { RestLane } from '../rest/rest.ts';
 import type { RpcLane } from '../rpc/rpc.ts';
 import { speaksRpc } from '../rpc/refuse.ts';
+import { toConnectError } from '../rpc/errors.ts';
 import { refuseUnknownRpc } from '../rpc/unknown.ts';
 import { requestIdFrom } from './call-context.ts';
 import { setCaller } from './caller.ts';
@@ -17,9 +19,11 @@ import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin, type Allowed } from './origin.ts';
 import { challenge, refuse, type Lane } from './refuse.ts';
+import { PortResponse } from './response.ts';
+import { parseTarget, type RequestTarget } from './target.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
-export type RawHandler = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean;
+export type RawHandler = (request: IncomingMessage, response: ServerResponse, url: RequestTarget) => boolean;
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface DispatchDeps {
@@ -36,6 +40,7 @@ export interface DispatchDeps {
 /** Gives each request to its lane: raw handlers, then RPC paths, then REST, which also says what is not found. */
 export function createDispatch(deps: DispatchDeps): {
   request(request: IncomingMessage, response: ServerResponse): void;
+  grpc(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 } {
   const laneOf = (request: IncomingMessage, path: string): Lane => {
@@ -88,7 +93,8 @@ export function createDispatch(deps: DispatchDeps): {
   return {
     request(request, response) {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
-      response.setHeader('x-request-id', requestId);
+      if (response instanceof PortResponse) response.requestId = requestId;
+      else response.setHeader('x-request-id', requestId);
       response.on('error', () => undefined);
       deps.metrics?.watch(response);
       try {
@@ -96,6 +102,18 @@ export function createDispatch(deps: DispatchDeps): {
       } catch (error) {
         deps.logger.error('a request failed', { requestId, error });
         sendError(request, response, shown(error, requestId).error);
+      }
+    },
+    grpc(stream, headers) {
+      const requestId = requestIdFrom(headers['x-request-id'] as string | undefined);
+      try {
+        const refused = refuseOrigin(headers, deps.allowed);
+        if (refused !== undefined) throw refused;
+        const pass = deps.gate?.enter({ verb: headers[':method'] ?? '', path: headers[':path'] ?? '', headers, end: () => stream.destroy() });
+        if (pass !== undefined) stream.once('close', pass.leave);
+        deps.rpc.grpc.handle(stream, headers, requestId, undefined, pass?.caller);
+      } catch (error) {
+        deps.rpc.grpc.handle(stream, headers, requestId, toConnectError(error, requestId, undefined, deps.logger, 'gRPC'));
       }
     },
     upgrade(request, socket, head) {
@@ -124,11 +142,4 @@ export function createDispatch(deps: DispatchDeps): {
       letSocketIn(deps.gate, request, socket).then(open, turnAway);
     },
   };
-}
-
-/** Only the path and the query count; an absolute target (as for a proxy) is taken for its path. */
-function parseTarget(target: string | undefined): URL | undefined {
-  if (target === undefined) return undefined;
-  const url = target.startsWith('/') ? URL.parse(`http://localhost${target}`) : target === '*' ? URL.parse('http://localhost/') : URL.parse(target);
-  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined;
 }

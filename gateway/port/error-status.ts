@@ -36,10 +36,11 @@ export const errorStatus: Readonly<Record<ErrorCode, Status>> = Object.freeze({
 
 /**
  * What a client may see of anything thrown. Unknown errors become a fixed text with the request id.
+ * @param gone whether the client went away: then that is the cause
  * @returns the error to show, and whether the original has to go to the log
  */
-export function shown(thrown: unknown, requestId: string, signal?: AbortSignal): { error: ForgeError; log: boolean } {
+export function shown(thrown: unknown, requestId: string, gone = false): { error: ForgeError; log: boolean } {
   if (thrown instanceof ForgeError && thrown.code !== 'internal') return { error: thrown, log: false };
-  if (signal?.aborted === true) return { error: new ForgeError('cancelled', 'The client went away', { cause: thrown }), log: false };
+  if (gone) return { error: new ForgeError('cancelled', 'The client went away', { cause: thrown }), log: false };
   return { error: new ForgeError('internal', `Internal error; the log has more under request ${requestId}`, { cause: thrown }), log: true };
 }

@@ -1,10 +1,11 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Connection } from './connection.ts';
 import { discard } from './discard.ts';
 import { requestIdFrom } from './call-context.ts';
 import type { PortLimits } from './limits.ts';
+import { PortResponse } from './response.ts';
 
 export interface Http1Deps {
   limits: PortLimits;
@@ -25,7 +26,8 @@ export interface Http1Side {
 export function createHttp1(deps: Http1Deps): Http1Side {
   const open = new Set<ServerResponse>();
   let going = false;
-  const server = createServer({
+  const server = createServer<typeof IncomingMessage, typeof PortResponse>({
+    ServerResponse: PortResponse,
     maxHeaderSize: deps.limits.headerBytes,
     // A missing one gets its answer from the dispatcher, with a text and a request id.
     requireHostHeader: false,
@@ -36,24 +38,25 @@ export function createHttp1(deps: Http1Deps): Http1Side {
   });
   server.on('request', (request, response) => {
     const { socket } = request;
+    const withBody = hasBody(request);
     const call = deps.connectionOf(socket).open({
-      body: !hasBody(request) ? 'none' : deps.streamsRequest(request.url!) ? 'unbounded' : 'bounded',
+      body: !withBody ? 'none' : deps.streamsRequest(request.url!) ? 'unbounded' : 'bounded',
       output: response,
       expire() {
         if (response.headersSent) socket.destroy();
-        else refuseRaw(socket, 408, 'The request did not arrive in time', response.getHeader('x-request-id') as string | undefined);
+        else refuseRaw(socket, 408, 'The request did not arrive in time', response.requestId);
       },
     });
     open.add(response);
     if (going) response.shouldKeepAlive = false;
-    request.once('end', () => call.bodyEnded());
+    if (withBody) request.on('end', () => call.bodyEnded());
     // After its answer a connection goes on with what is left of the body, which is dropped for a while: closing at
     // once would reset the connection, and the client might never see the answer.
-    response.once('close', () => {
+    response.on('close', () => {
       open.delete(response);
       // For an answer whose header has already promised to keep the connection.
       if (going) socket.destroySoon();
-      if (!hasBody(request) || request.complete || socket.destroyed) return call.ended();
+      if (!withBody || request.complete || socket.destroyed) return call.ended();
       call.lingers();
       request.once('end', () => call.ended());
       request.once('close', () => call.ended());

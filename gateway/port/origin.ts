@@ -25,7 +25,7 @@ export function refuseOrigin(headers: IncomingHttpHeaders, { hosts, origins }: A
   const reached = (host: string): boolean => isLoopback(host) || hosts.has(host) || (wildcard && isIP(host) !== 0);
   const authority = headers[':authority'] ?? headers.host;
   if (authority === undefined) return new ForgeError('invalid_argument', 'Host: is missing', { field: 'Host' });
-  const host = typeof authority === 'string' ? hostName(authority) : undefined;
+  const host = typeof authority === 'string' ? knownName(authority) : undefined;
   if (host === undefined || !reached(host)) {
     return new ForgeError('permission_denied', 'Host: must be a loopback name such as 127.0.0.1 or localhost, or stand in FORGE_ALLOWED_HOSTS', { field: 'Host' });
   }
@@ -39,4 +39,16 @@ export function refuseOrigin(headers: IncomingHttpHeaders, { hosts, origins }: A
 
 function unbracketed(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** What was asked for before: nearly all requests of a client name the same host. */
+const names = new Map<string, string | undefined>();
+const maxNames = 100;
+
+function knownName(authority: string): string | undefined {
+  if (names.has(authority)) return names.get(authority);
+  const name = hostName(authority);
+  if (names.size >= maxNames) names.clear();
+  if (authority.length <= 300) names.set(authority, name);
+  return name;
 }

@@ -5,11 +5,7 @@ import { errorStatus } from '../port/error-status.ts';
 /** Sends JSON text, or only its header for HEAD. Does nothing where the client is gone or the header is out. */
 export function sendJson(request: IncomingMessage, response: ServerResponse, status: number, json: string): void {
   if (response.destroyed || response.headersSent) return;
-  response.statusCode = status;
-  response.setHeader('content-type', 'application/json');
-  response.setHeader('content-length', Buffer.byteLength(json));
-  response.setHeader('cache-control', 'no-store');
-  response.setHeader('x-content-type-options', 'nosniff');
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json), 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   if (request.method === 'HEAD') response.end();
   else response.end(json);
 }

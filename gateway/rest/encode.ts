@@ -1,11 +1,21 @@
-import { toJson, type DescEnum, type DescField, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { toJson, type DescEnum, type DescField, type DescMessage, type Message, type MessageShape } from '@bufbuild/protobuf';
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect';
+import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { ForgeError } from '../../core/errors.ts';
 import { enumNames } from './enum-names.ts';
 import { hasPresence } from './presence.ts';
 
-/** Writes a number as it stands (in V8 since 114, not yet in TypeScript's library). */
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+/** Writes a value that is set as JSON text. */
+type Encoder = (value: unknown) => string;
+type Fields = Readonly<Record<string, unknown>>;
+/** @returns the field as `"name":value`, or undefined where it is left out */
+type FieldEncoder = (message: Fields) => string | undefined;
+
+/** 9999-12-31T23:59:59Z */
+const lastSecond = 253_402_300_799;
+
+/** Looking at descriptors costs far more than writing a message, so each is looked at once. */
+const encoders = new WeakMap<DescMessage, Encoder>();
 
 /**
  * A message as the JSON text of the REST lane: snake_case names in the order of the proto file, enum values by
@@ -13,51 +23,133 @@ const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
  * those with presence only when set. Not-a-number and infinities are strings, as in protobuf's own JSON.
  */
 export function encodeMessage<D extends DescMessage>(desc: D, message: MessageShape<D>): string {
-  return JSON.stringify(messageValue(reflect(desc, message)));
+  return messageEncoder(desc)(message);
 }
 
-function messageValue(message: ReflectMessage): unknown {
-  if (message.desc.typeName.startsWith('google.protobuf.')) return toJson(message.desc, message.message);
-  const object = Object.create(null) as Record<string, unknown>;
-  for (const field of message.fields) {
-    if (hasPresence(field) && !message.isSet(field)) continue;
-    object[field.name] = fieldValue(message, field);
+function messageEncoder(desc: DescMessage): Encoder {
+  const known = encoders.get(desc);
+  if (known !== undefined) return known;
+  if (desc.typeName === 'google.protobuf.Timestamp') return put(desc, (value) => timestampText(value as Timestamp));
+  if (isStandard(desc)) return put(desc, (message) => JSON.stringify(toJson(desc, message as Message)));
+  const fields: FieldEncoder[] = [];
+  const encoder = put(desc, (message) => {
+    let text = '';
+    for (const field of fields) {
+      const member = field(message as Fields);
+      if (member !== undefined) text += text === '' ? member : `,${member}`;
+    }
+    return `{${text}}`;
+  });
+  // Known before its fields are looked at: a message may hold its own kind.
+  for (const field of desc.fields) fields.push(fieldEncoder(field));
+  return encoder;
+}
+
+function put(desc: DescMessage, encoder: Encoder): Encoder {
+  encoders.set(desc, encoder);
+  return encoder;
+}
+
+function isStandard(desc: DescMessage): boolean {
+  return desc.typeName.startsWith('google.protobuf.');
+}
+
+function fieldEncoder(field: DescField): FieldEncoder {
+  const key = `${JSON.stringify(field.name)}:`;
+  const { localName, oneof } = field;
+  const write = valueEncoder(field);
+  if (oneof !== undefined) {
+    const group = oneof.localName;
+    return (message) => {
+      const member = message[group] as { case: string | undefined; value: unknown };
+      return member.case === localName ? key + write(member.value) : undefined;
+    };
   }
-  return object;
+  if (!hasPresence(field)) return (message) => key + write(message[localName]);
+  return (message) => (Object.hasOwn(message, localName) && message[localName] !== undefined ? key + write(message[localName]) : undefined);
 }
 
-function fieldValue(message: ReflectMessage, field: DescField): unknown {
+function valueEncoder(field: DescField): Encoder {
   switch (field.fieldKind) {
     case 'scalar':
-      return scalarValue(message.get(field));
+      return scalarText;
     case 'enum':
-      return enumValue(field.enum, message.get(field));
+      return enumEncoder(field.enum);
     case 'message':
-      return messageValue(message.get(field));
-    case 'list':
-      return Array.from(message.get(field), (item) => elementValue(field, item));
+      return nestedEncoder(field, field.message);
+    case 'list': {
+      const element = elementEncoder(field);
+      return (list) => `[${(list as unknown[]).map(element).join(',')}]`;
+    }
     case 'map': {
-      const object = Object.create(null) as Record<string, unknown>;
-      for (const [key, item] of message.get(field)) object[String(key)] = elementValue(field, item);
-      return object;
+      const element = elementEncoder(field);
+      return (map) => `{${Object.entries(map as Fields).map(([name, item]) => `${JSON.stringify(name)}:${element(item)}`).join(',')}}`;
     }
   }
 }
 
-function elementValue(field: DescField & { fieldKind: 'list' | 'map' }, item: unknown): unknown {
-  if (field.enum !== undefined) return enumValue(field.enum, item as number);
-  if (field.message !== undefined) return messageValue(item as ReflectMessage);
-  return scalarValue(item);
+function elementEncoder(field: DescField & { fieldKind: 'list' | 'map' }): Encoder {
+  if (field.enum !== undefined) return enumEncoder(field.enum);
+  return field.message === undefined ? scalarText : nestedEncoder(field, field.message);
 }
 
-function enumValue(desc: DescEnum, number: number): string {
-  const name = enumNames(desc).byNumber.get(number);
-  if (name === undefined) throw new ForgeError('internal', `${desc.typeName} has no value ${number}`);
-  return name;
+/** Within a message some of the standard ones have a form of their own, such as Struct's, which only reflection undoes. */
+function nestedEncoder(field: DescField, desc: DescMessage): Encoder {
+  if (!isStandard(desc) || desc.typeName === 'google.protobuf.Timestamp') {
+    const encoder = messageEncoder(desc);
+    return (value) => encoder(value);
+  }
+  return (value) => JSON.stringify(toJson(desc, (inMessageForm(field, value) as ReflectMessage).message));
 }
 
-function scalarValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return rawJSON(value.toString());
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+function inMessageForm(field: DescField, value: unknown): unknown {
+  const holder = reflect(field.parent);
+  if (field.fieldKind === 'message') {
+    if (field.oneof === undefined) (holder.message as unknown as Record<string, unknown>)[field.localName] = value;
+    else (holder.message as unknown as Record<string, unknown>)[field.oneof.localName] = { case: field.localName, value };
+    return holder.get(field);
+  }
+  (holder.message as unknown as Record<string, unknown>)[field.localName] = field.fieldKind === 'list' ? [value] : { 0: value };
+  const [only] = holder.get(field as DescField & { fieldKind: 'list' }) as Iterable<unknown>;
+  return field.fieldKind === 'list' ? only : (only as [unknown, unknown])[1];
+}
+
+function enumEncoder(desc: DescEnum): Encoder {
+  const texts = new Map([...enumNames(desc).byNumber].map(([number, name]) => [number, JSON.stringify(name)]));
+  return (number) => {
+    const text = texts.get(number as number);
+    if (text === undefined) throw new ForgeError('internal', `${desc.typeName} has no value ${String(number)}`);
+    return text;
+  };
+}
+
+/** As protobuf's own JSON has it, which is asked where a time is out of its bounds. */
+function timestampText(time: Timestamp): string {
+  const seconds = Number(time.seconds);
+  if (!(seconds >= 0 && seconds <= lastSecond && time.nanos >= 0 && time.nanos <= 999_999_999)) return JSON.stringify(toJson(TimestampSchema, time));
+  const text = secondText(seconds);
+  if (time.nanos === 0) return `"${text}Z"`;
+  // Three, six or nine digits.
+  return `"${text}.${String(time.nanos).padStart(9, '0').replace(/(?:000){1,2}$/, '')}Z"`;
+}
+
+/** Times are asked for again and again: a job's stay the same. */
+const secondTexts = new Map<number, string>();
+const maxSecondTexts = 1_000;
+
+function secondText(seconds: number): string {
+  let text = secondTexts.get(seconds);
+  if (text === undefined) {
+    text = new Date(seconds * 1_000).toISOString().slice(0, 19);
+    if (secondTexts.size >= maxSecondTexts) secondTexts.clear();
+    secondTexts.set(seconds, text);
+  }
+  return text;
+}
+
+function scalarText(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : `"${value}"`;
+  if (value instanceof Uint8Array) return `"${Buffer.from(value).toString('base64')}"`;
+  return String(value);
 }

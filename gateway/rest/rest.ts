@@ -1,4 +1,4 @@
-import { create, type DescMethodUnary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescMethodUnary, type Message, type MessageInitShape } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ForgeError, invalid } from '../../core/errors.ts';
@@ -7,19 +7,20 @@ import type { ServiceRoute } from '../method.ts';
 import { markRoute } from '../metrics/route-mark.ts';
 import { createCallContext } from '../port/call-context.ts';
 import { callerOf } from '../port/caller.ts';
+import { CallSignal } from '../port/call-signal.ts';
 import { shown } from '../port/error-status.ts';
+import type { RequestTarget } from '../port/target.ts';
 import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
 import { decodeInto } from './decode.ts';
 import { encodeMessage } from './encode.ts';
-import { decodeSegment } from './path-segment.ts';
-import { decodeQuery, decodeText } from './query.ts';
+import { decodeQuery } from './query.ts';
 import { createRouter, type Match } from './router.ts';
 import { compileRules, type RestRoute } from './rules.ts';
 
 export interface RestLane {
   /** Answers a request, whatever it is: unknown paths and verbs too. Never throws. */
-  handle(request: IncomingMessage, response: ServerResponse, url: URL, requestId: string): Promise<void>;
+  handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget, requestId: string): Promise<void>;
 }
 
 /** The REST routes of the services, by their google.api.http annotations. */
@@ -27,9 +28,13 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
   const router = createRouter(compileRules(deps.routes));
   return {
     async handle(request, response, url, requestId) {
-      const gone = new AbortController();
-      response.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
-      const signal = AbortSignal.any([gone.signal, deps.closing]);
+      const over = new CallSignal([deps.closing]);
+      let gone = false;
+      response.on('close', () => {
+        if (response.writableFinished) return over.ended();
+        gone = true;
+        over.abort(new ForgeError('cancelled', 'The client went away'));
+      });
       let jobId: string | undefined;
       try {
         const match = router.match(url.pathname);
@@ -37,15 +42,16 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         const route = match.byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
         if (route === undefined) return refuseVerb(request, response, match);
         markRoute(response, 'rest', route.path);
-        const message = await readRequest(route, match.values, request, url, deps.bodyBytes);
+        const read = readRequest(route, match.values, request, url, deps.bodyBytes);
+        const message = read instanceof Promise ? await read : read;
         jobId = (message as { jobId?: string }).jobId;
-        const context = createCallContext(signal, requestId, header(request, 'idempotency-key'), callerOf(request));
+        const context = createCallContext(over, requestId, header(request, 'idempotency-key'), callerOf(request));
         const result = await route.implementation(message, context);
         const output = create(route.method.output, result as MessageInitShape<DescMethodUnary['output']>);
         sendJson(request, response, 200, encodeMessage(route.method.output, output));
       } catch (thrown) {
-        const cause = deps.closing.aborted && !gone.signal.aborted ? new ForgeError('unavailable', 'The service is going down', { cause: thrown }) : thrown;
-        const { error, log } = shown(cause, requestId, gone.signal);
+        const cause = deps.closing.aborted && !gone ? new ForgeError('unavailable', 'The service is going down', { cause: thrown }) : thrown;
+        const { error, log } = shown(cause, requestId, gone);
         if (log) deps.logger.error('a REST request failed', { requestId, method: request.method, path: url.pathname, error: thrown });
         sendError(request, response, error, jobId);
       }
@@ -53,17 +59,18 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
   };
 }
 
-async function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: URL, bodyBytes: number) {
+/** @returns a promise only where there is a body to wait for */
+function readRequest(route: RestRoute, values: readonly string[], request: IncomingMessage, url: RequestTarget, bodyBytes: number): Message | Promise<Message> {
   const message = create(route.method.input);
+  const names = route.pathFields;
+  for (let n = 0; n < names.length; n++) names[n]!.set(message, values[n]!);
+  if (route.verb === 'GET' && url.search.length <= 1) return message;
+  return readMore(route, message, request, url, bodyBytes);
+}
+
+async function readMore(route: RestRoute, message: Message, request: IncomingMessage, url: RequestTarget, bodyBytes: number): Promise<Message> {
   const target = reflect(route.method.input, message);
-  const taken = new Set<string>();
-  let next = 0;
-  for (const segment of route.segments) {
-    if ('literal' in segment) continue;
-    const name = segment.field.name;
-    target.set(segment.field, decodeText(segment.field, decodeSegment(values[next++]!, name), name));
-    taken.add(name);
-  }
+  const taken = new Set(route.pathFields.map(({ name }) => name));
   if (!route.body) decodeQuery(target, url.searchParams, taken);
   else if (url.search.length > 1) throw invalid('query', 'this route takes its fields in the JSON body');
   if (route.verb === 'GET') return message;

@@ -1,6 +1,9 @@
-import { getOption, hasOption, type DescField, type DescMethod, type DescMethodUnary } from '@bufbuild/protobuf';
+import { getOption, hasOption, ScalarType, type DescField, type DescMethod, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
+import { reflect } from '@bufbuild/protobuf/reflect';
 import { http } from '../../core/gen/google/api/annotations_pb.ts';
 import type { Method, ServiceRoute } from '../method.ts';
+import { decodeSegment } from './path-segment.ts';
+import { decodeText } from './query.ts';
 
 /** One REST route: a unary method with its google.api.http annotation, compiled. */
 export interface RestRoute {
@@ -8,10 +11,17 @@ export interface RestRoute {
   /** `/status/{job_id}`: literal segments, and fields of the request in braces. */
   path: string;
   segments: readonly Segment[];
+  /** The fields of the path, in its order. */
+  pathFields: readonly PathField[];
   /** Whether the JSON body holds the fields that the path does not; without it they come from the query. */
   body: boolean;
   method: DescMethod & DescMethodUnary;
   implementation: Method<DescMethodUnary>;
+}
+export interface PathField {
+  name: string;
+  /** @throws ForgeError invalid_argument */
+  set(message: Message, encoded: string): void;
 }
 export type Segment = { literal: string } | { field: DescField & { fieldKind: 'scalar' } };
 
@@ -32,10 +42,12 @@ export function compileRules(routes: readonly ServiceRoute[]): RestRoute[] {
       if (rule.body !== '' && rule.body !== '*') throw new Error(`${where}: body must be "*" or absent`);
       const call = (implementation as Record<string, unknown>)[method.localName];
       if (typeof call !== 'function') throw new Error(`${method.parent.typeName}.${method.name} is not implemented`);
+      const segments = compilePath(path, method, where);
       return [{
         verb: verb.toUpperCase(),
         path,
-        segments: compilePath(path, method, where),
+        segments,
+        pathFields: segments.flatMap((segment) => ('field' in segment ? [pathField(segment.field)] : [])),
         body: rule.body === '*',
         method,
         implementation: call.bind(implementation) as Method<DescMethodUnary>,
@@ -56,4 +68,13 @@ function compilePath(path: string, method: DescMethodUnary, where: string): Segm
     if (field?.fieldKind !== 'scalar') throw new Error(`${where}: the request has no plain field ${name}`);
     return { field };
   });
+}
+
+function pathField(field: DescField & { fieldKind: 'scalar' }): PathField {
+  const { name, localName } = field;
+  // Most are text without presence, which needs no reflection.
+  if (field.scalar === ScalarType.STRING && field.oneof === undefined) {
+    return { name, set: (message, encoded) => void ((message as unknown as Record<string, string>)[localName] = decodeSegment(encoded, name)) };
+  }
+  return { name, set: (message, encoded) => reflect(field.parent, message).set(field, decodeText(field, decodeSegment(encoded, name), name)) };
 }

@@ -1,3 +1,4 @@
+import type { DescService } from '@bufbuild/protobuf';
 import { Code, ConnectError, createConnectRouter, createContextValues, type ConnectRouter } from '@connectrpc/connect';
 import {
   compressionBrotli,
@@ -9,12 +10,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
 import { callerOf } from '../port/caller.ts';
-import { plainGrpcMessage } from './grpc-message.ts';
+import { createGrpc, type GrpcLane } from './grpc/grpc.ts';
+import { connectMethods, plainMethods, type GrpcMethod } from './grpc/methods.ts';
 import { addHealth, type HealthProbe } from './health.ts';
 import { addReflection } from './reflection.ts';
 import { callerKey, mountServices, requestIdKey } from './services.ts';
 
 export interface RpcLane {
+  /** gRPC proper, which `handle` does not answer. */
+  grpc: GrpcLane;
   /** Whether a path is an RPC, and whether its request is a stream, which may take as long as it likes. */
   find(path: string): { streamsRequest: boolean } | undefined;
   /** Answers a request for a path that `find` knows. Never throws. */
@@ -34,20 +38,24 @@ export interface RpcDeps {
   closing: AbortSignal;
 }
 
-/** Connect, gRPC and gRPC-Web over HTTP/1.1 and HTTP/2, with reflection and health. */
+/** Connect and gRPC-Web over HTTP/1.1 and HTTP/2, and gRPC, with reflection and health. */
 export function createRpc(deps: RpcDeps): RpcLane {
   const router = createConnectRouter({
+    grpc: false,
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: deps.bodyBytes,
     shutdownSignal: deps.closing,
   });
   mountServices(router, deps.routes, deps.logger, deps.draining);
-  addHealth(router, deps.routes.map((route) => route.service), deps.health, deps.draining);
-  deps.mount?.(router);
-  addReflection(router, router.handlers.map((handler) => handler.service), deps.draining);
+  const methods = plainMethods(deps.routes, deps.logger, deps.draining);
+  const both = mountingBoth(router, methods, deps.closing);
+  addHealth(both, deps.routes.map((route) => route.service), deps.health, deps.draining);
+  deps.mount?.(both);
+  addReflection(both, router.handlers.map((handler) => handler.service), deps.draining);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return {
+    grpc: createGrpc({ methods, maxMessageBytes: deps.bodyBytes, logger: deps.logger, closing: deps.closing }),
     find(path) {
       const kind = handlers.get(path)?.method.methodKind;
       return kind && { streamsRequest: kind === 'client_streaming' || kind === 'bidi_streaming' };
@@ -58,7 +66,7 @@ export function createRpc(deps: RpcDeps): RpcLane {
         // A handler that has read enough must not destroy the request: the port still drops what is left of its body.
         const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
         const answer = await handlers.get(path)!({ ...universalRequestFromNodeRequest(request, response, undefined, values), body });
-        await universalResponseToNodeResponse(plainGrpcMessage(answer), response);
+        await universalResponseToNodeResponse(answer, response);
       } catch (error) {
         const { code } = ConnectError.from(error);
         // The client went away, which is its right.
@@ -68,4 +76,20 @@ export function createRpc(deps: RpcDeps): RpcLane {
       }
     },
   };
+}
+
+/** A router that gives services of Connect's form to gRPC as well. */
+function mountingBoth(router: ConnectRouter, methods: GrpcMethod[], closing: AbortSignal): ConnectRouter {
+  const both: ConnectRouter = {
+    handlers: router.handlers,
+    service(service, implementation, options) {
+      router.service(service, implementation, options);
+      methods.push(...connectMethods<DescService>(service, implementation, { jsonOptions: options?.jsonOptions }, closing));
+      return both;
+    },
+    rpc() {
+      throw new Error('only whole services are mounted');
+    },
+  };
+  return both;
 }

@@ -57,5 +57,5 @@ function stream(plain: PlainMethod, name: string, logger: Logger, draining: Abor
 }
 
 function callContext(context: HandlerContext, signal: AbortSignal, requestId: string): CallContext {
-  return createCallContext(signal, requestId, context.requestHeader.get('idempotency-key') ?? undefined, context.values.get(callerKey));
+  return createCallContext({ signal }, requestId, context.requestHeader.get('idempotency-key') ?? undefined, context.values.get(callerKey));
 }

@@ -54,7 +54,7 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
     const send = createSender(socket, limits.bufferBytes, limits.graceMs);
     try {
-      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone.signal, requestId, undefined, caller))) {
+      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone, requestId, undefined, caller))) {
         if (gone.signal.aborted) return;
         await send(text);
       }

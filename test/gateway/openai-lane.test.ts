@@ -169,17 +169,21 @@ t.test('an error of the backend keeps its status and has a detail', async (t) =>
   t.same(await response.json(), { error: { message: 'shop:latest does not support tools', type: 'api_error', param: null, code: 7 }, detail: 'shop:latest does not support tools' });
 });
 
-t.test('a backend that dies before its answer is a 503; in the midst of a JSON answer the connection is cut', async (t) => {
-  let die: 'at once' | 'midway' = 'at once';
+t.test('a backend that dies before or within a small answer is a 503; in the midst of a long JSON answer the connection is cut', async (t) => {
+  let die: 'at once' | 'small' | 'long' = 'at once';
   const lane = await startLane(t, await startUpstream(t, (_request, response) => {
     if (die === 'at once') return void response.destroy();
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 }).write('{"model":"shop:job_1",');
+    response.writeHead(200, { 'content-type': 'application/json', ...(die === 'small' && { 'content-length': 1000 }) }).write('{"model":"shop:job_1",');
     setImmediate(() => response.destroy());
   }), { 'shop:latest': 'shop:job_1' });
   const first = await lane.post({ model: 'shop:latest', messages });
   t.equal(first.status, 503);
   t.match(await first.json(), { detail: /does not answer/ });
-  die = 'midway';
+  die = 'small';
+  const second = await lane.post({ model: 'shop:latest', messages });
+  t.equal(second.status, 503);
+  t.match(await second.json(), { detail: /in the middle of its answer/ });
+  die = 'long';
   await t.rejects(lane.post({ model: 'shop:latest', messages }).then((response) => response.text()));
 });
 

@@ -49,7 +49,7 @@ async function ollamaScene(t: Test): Promise<Scene> {
 async function embeddedScene(t: Test): Promise<Scene> {
   const backend = createEmbeddedBackend({ modelsDir: join(t.testdir(), 'models'), threads: 1, logger: silentLogger, limits: ['--context', '16384', '--slots', '1'] });
   backend.start();
-  return { backend, has: ['chat'], shortens: false, tooLong: 'invalid_argument', kill: async () => void process.kill(backend.pid!, 'SIGKILL'), start: async () => undefined };
+  return { backend, has: ['chat', 'completions', 'embeddings'], shortens: false, tooLong: 'context_length_exceeded', kill: async () => void process.kill(backend.pid!, 'SIGKILL'), start: async () => undefined };
 }
 
 function suite(name: string, scene: (t: Test) => Promise<Scene>, options: { skip?: string } = {}): void {
