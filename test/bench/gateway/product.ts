@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadConfig } from '../../../core/config.ts';
+import { localSteps } from '../../../deploy/local/local-services.ts';
 import { startNats } from '../../support/nats.ts';
 import { commitFiles, git } from '../../support/repository.ts';
 import { startPinned, type PinnedProcess } from './pinned-process.ts';
@@ -26,8 +28,11 @@ export async function startProduct(core: number, otherCore: number, upstreamUrl:
   await mkdir(repository, { recursive: true });
   await git(repository, 'init', '--quiet');
   await commitFiles(repository, { 'a.py': 'def one():\n    return 1\n' });
-  const env = { ...process.env, FORGE_NATS_URL: nats.url, FORGE_DATA_DIR: join(folder, 'data'), FORGE_PROJECT_ROOTS: join(folder, 'roots'), FORGE_PORT: '0', FORGE_INFERENCE: upstreamUrl };
-  const gateway = await startPinned(core, [join(root, 'gateway/main.ts')], env);
+  const env: NodeJS.ProcessEnv = { ...process.env, FORGE_NATS_URL: nats.url, FORGE_DATA_DIR: join(folder, 'data'), FORGE_PROJECT_ROOTS: join(folder, 'roots'), FORGE_PORT: '0', FORGE_INFERENCE: upstreamUrl };
+  const spec = localSteps(root, loadConfig(env), undefined).flatMap(({ specs }) => specs).find(({ name }) => name === 'gateway')!;
+  // A first start fills the cache of compiled files, as a user's first one does.
+  await (await startPinned(core, spec.args, { ...env, ...spec.env })).stop();
+  const gateway = await startPinned(core, spec.args, { ...env, ...spec.env });
   const guardian = await startPinned(otherCore, [join(root, 'guardian/main.ts')], env);
   ends.push(() => gateway.stop(), () => guardian.stop());
   const answer = await fetch(`${gateway.url}/v1/fine-tune`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ project_name: 'bench' }) });
