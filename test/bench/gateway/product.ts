@@ -19,7 +19,8 @@ const root = join(import.meta.dirname, '../../..');
  * The product as `npm start` runs it: nats-server and the gateway (alone on `core`), with one job that is queued. The guardian
  * runs only until the job is made, and there is no agent, so that the job stays as it is.
  */
-export async function startProduct(core: number, otherCore: number, upstreamUrl: string): Promise<Product> {
+export async function startProduct(options: { core: number; otherCore: number; upstreamUrl: string; guardianStays?: boolean }): Promise<Product> {
+  const { core, otherCore, upstreamUrl } = options;
   const ends: (() => unknown)[] = [];
   const nats = await startNats({ teardown: ((end: () => unknown) => void ends.push(end)) as never });
   const folder = await mkdtemp(join(tmpdir(), 'forge-bench-'));
@@ -37,7 +38,7 @@ export async function startProduct(core: number, otherCore: number, upstreamUrl:
   ends.push(() => gateway.stop(), () => guardian.stop());
   const answer = await fetch(`${gateway.url}/v1/fine-tune`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ project_name: 'bench' }) });
   const text = await answer.text();
-  await guardian.stop();
+  if (options.guardianStays !== true) await guardian.stop();
   if (!answer.ok) throw new Error(`no job could be made: ${text}`);
   return {
     gateway,
