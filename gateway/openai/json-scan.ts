@@ -86,7 +86,7 @@ export class JsonScan {
 
 /** Whether a key, with its quotes, is that name of plain letters. It is parsed, not only compared: it may be written with \\u escapes. */
 export function isKey(key: Uint8Array, name: string): boolean {
-  if (key.length === name.length + 2) return Buffer.from(key.buffer, key.byteOffset + 1, name.length).latin1Slice() === name;
+  if (key.length === name.length + 2) return Buffer.from(key.buffer, key.byteOffset + 1, name.length).toString('latin1') === name;
   if (key.length < name.length + 2 || !key.includes(backslash)) return false;
   try {
     return JSON.parse(Buffer.from(key).toString()) === name;

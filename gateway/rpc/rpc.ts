@@ -1,20 +1,17 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { Code, ConnectError, createConnectRouter, createContextValues, type ConnectRouter } from '@connectrpc/connect';
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from '@connectrpc/connect-node';
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../core/logger.ts';
 import type { ServiceRoute } from '../method.ts';
 import { callerOf } from '../port/caller.ts';
+import { compressions } from './compression.ts';
 import { createGrpc, type GrpcLane } from './grpc/grpc.ts';
 import { connectMethods, plainMethods, type GrpcMethod } from './grpc/methods.ts';
 import { addHealth, type HealthProbe } from './health.ts';
 import { addReflection } from './reflection.ts';
 import { callerKey, mountServices, requestIdKey } from './services.ts';
+import { blameUnreadable } from './unreadable.ts';
 
 export interface RpcLane {
   /** gRPC proper, which `handle` does not answer. */
@@ -42,7 +39,7 @@ export interface RpcDeps {
 export function createRpc(deps: RpcDeps): RpcLane {
   const router = createConnectRouter({
     grpc: false,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: compressions,
     readMaxBytes: deps.bodyBytes,
     shutdownSignal: deps.closing,
   });
@@ -66,7 +63,7 @@ export function createRpc(deps: RpcDeps): RpcLane {
         // A handler that has read enough must not destroy the request: the port still drops what is left of its body.
         const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
         const answer = await handlers.get(path)!({ ...universalRequestFromNodeRequest(request, response, undefined, values), body });
-        await universalResponseToNodeResponse(answer, response);
+        await universalResponseToNodeResponse(await blameUnreadable(answer), response);
       } catch (error) {
         const { code } = ConnectError.from(error);
         // The client went away, which is its right.

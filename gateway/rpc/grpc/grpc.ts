@@ -1,12 +1,12 @@
 import type { Message } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { compressionNegotiate, envelopeCompress, envelopeDecompress, type Compression } from '@connectrpc/connect/protocol';
 import { contentTypeRegExp, parseTimeout } from '@connectrpc/connect/protocol-grpc';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { ForgeError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { CallSignal } from '../../port/call-signal.ts';
+import { compressions } from '../compression.ts';
 import { GrpcAnswer } from './answer.ts';
 import { binaryCodec, type Codec } from './codec.ts';
 import { encodeEnvelope, EnvelopeReader, type Envelope } from './envelope.ts';
@@ -25,7 +25,6 @@ export interface GrpcDeps {
   closing: AbortSignal;
 }
 
-const compressions: Compression[] = [compressionGzip, compressionBrotli];
 /** Smaller messages are not worth the work. */
 const compressMinBytes = 1024;
 

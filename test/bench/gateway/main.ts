@@ -26,7 +26,7 @@ const durationMs = Number(options.seconds) * 1_000;
 execFileSync('taskset', ['--cpu-list', '--pid', '--all-tasks', String(loadCore), String(process.pid)]);
 
 const upstream = await startUpstream(chatAnswer);
-const product = await startProduct(serverCore, loadCore, upstream.url);
+const product = await startProduct({ core: serverCore, otherCore: loadCore, upstreamUrl: upstream.url });
 const { gateway, jobId } = product;
 const started: PinnedProcess[] = [];
 const reference = async (name: string, argument: string): Promise<PinnedProcess> => {

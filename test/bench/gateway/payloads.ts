@@ -18,6 +18,9 @@ const completion = JSON.stringify({
 });
 export const chatAnswer = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(completion)}\r\n\r\n${completion}`);
 
+const models = JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model', created, owned_by: 'bench' }] });
+export const modelsAnswer = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(models)}\r\n\r\n${models}`);
+
 const delta = JSON.stringify({ id: 'chatcmpl-123456789', object: 'chat.completion.chunk', created, model: 'bench', system_fingerprint: 'fp_fake', choices: [{ index: 0, delta: { content: ' token' }, logprobs: null, finish_reason: null }] });
 export const events = {
   head: Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n'),

@@ -12,6 +12,8 @@ export interface PinnedProcess {
   cpuMs(): number;
   /** The largest resident memory it has had, in MiB. */
   peakMiB(): number;
+  /** Its resident memory now, in MiB. */
+  residentMiB(): number;
   stop(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export async function startPinned(core: number, args: readonly string[], env: No
   child.once('error', ready.reject);
   const url = (await ready.promise).slice('ready'.length).trim();
   const read = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
+  const memory = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(read('status'))![1]) / 1_024;
   return {
     url,
     port: url === '' ? 0 : Number(new URL(url).port),
@@ -37,7 +40,8 @@ export async function startPinned(core: number, args: readonly string[], env: No
       const fields = read('stat').replace(/^.*\) /s, '').split(' ');
       return ((Number(fields[11]) + Number(fields[12])) * 1_000) / ticksPerSecond;
     },
-    peakMiB: () => Number(/^VmHWM:\s+(\d+) kB$/m.exec(read('status'))![1]) / 1_024,
+    peakMiB: () => memory('VmHWM'),
+    residentMiB: () => memory('VmRSS'),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { events, type Stream } from './payloads.ts';
+import { events, modelsAnswer, type Stream } from './payloads.ts';
 
 export interface FakeUpstream {
   readonly url: string;
@@ -23,9 +23,10 @@ export async function startUpstream(answer: Buffer): Promise<FakeUpstream> {
         if (head < 0) return;
         const length = Number(/content-length: (\d+)/i.exec(rest.toString('latin1', 0, head))?.[1] ?? 0);
         if (rest.length < head + 4 + length) return;
+        const list = rest.toString('latin1', 0, 4) === 'GET ';
         const wanted = /"stream-(\d+)-(\d+)-(\d+)"/.exec(rest.toString('latin1', head, head + 4 + length));
         rest = rest.subarray(head + 4 + length);
-        if (wanted === null) socket.write(answer);
+        if (wanted === null) socket.write(list ? modelsAnswer : answer);
         else writeEvents(socket, { events: Number(wanted[1]), pauseMs: Number(wanted[2]), batch: Number(wanted[3]) });
       }
     });
