@@ -33,7 +33,7 @@ export interface DispatchDeps {
   websocket: UpgradeHandler;
   gate: Gate | undefined;
   allowed: Allowed;
-  metrics?: Pick<RequestMetrics, 'watch'>;
+  metrics?: Pick<RequestMetrics, 'watch' | 'count'>;
   logger: Logger;
 }
 
@@ -106,6 +106,7 @@ export function createDispatch(deps: DispatchDeps): {
     },
     grpc(stream, headers) {
       const requestId = requestIdFrom(headers['x-request-id'] as string | undefined);
+      if (deps.metrics !== undefined) countGrpc(deps.metrics, stream, headers);
       try {
         const refused = refuseOrigin(headers, deps.allowed);
         if (refused !== undefined) throw refused;
@@ -142,4 +143,12 @@ export function createDispatch(deps: DispatchDeps): {
       letSocketIn(deps.gate, request, socket).then(open, turnAway);
     },
   };
+
+  /** By HTTP's status, which gRPC leaves at 200; 499 where the client was gone before any answer. */
+  function countGrpc(metrics: Pick<RequestMetrics, 'count'>, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const begun = performance.now();
+    const path = headers[':path'] ?? '';
+    const known = deps.rpc.find(path) !== undefined;
+    stream.once('close', () => metrics.count(known ? 'rpc' : 'none', known ? path : 'none', headers[':method'] as string | undefined, Number(stream.sentHeaders?.[':status'] ?? 499), begun));
+  }
 }
