@@ -1,5 +1,6 @@
 import { ForgeError } from '../../core/errors.ts';
 import type { OpenAiEndpoint } from './backend.ts';
+import { refusedByTemplate } from './go-template.ts';
 
 /** A model by the name that was asked for, and the name the backend knows it by. */
 export interface TargetModel {
@@ -15,7 +16,7 @@ const tooLong = /context_length_exceeded|exceed_context_size|maximum context len
 
 /**
  * An error answer of a backend as one of ours, where it says what each client has to be able to tell apart: the model is
- * not there, the prompt is too long, there is no such endpoint.
+ * not there, the prompt is too long, the model's template has no place for a message, there is no such endpoint.
  * @param text its body
  */
 export function knownFailure(status: number, text: string, endpoint: OpenAiEndpoint, model: TargetModel): ForgeError | undefined {
@@ -24,6 +25,8 @@ export function knownFailure(status: number, text: string, endpoint: OpenAiEndpo
     if (status === 404 && /model/i.test(text)) return modelLost(model);
     return noSuchEndpoint(endpoint);
   }
+  const refused = refusedByTemplate(text);
+  if (refused !== undefined) return new ForgeError('invalid_argument', `${promptField[endpoint]}: ${refused}`, { field: promptField[endpoint] });
   return tooLong.test(text) ? doesNotFit(text, endpoint, model) : undefined;
 }
 

@@ -17,7 +17,7 @@ export function toGoTemplate(table: TemplateTable): string {
     '{{- range .Messages }}',
     '{{- if and (eq $at "start") (eq .Role "system") }}{{ $first = true }}{{ end }}',
     ...branches,
-    `{{- else }}${refuse('the chat template of this model does not know this role')}`,
+    `{{- else }}${refuse('does not know this role')}`,
     '{{- end }}{{ .Content }}{{ $at = .Role }}',
     `{{- end }}${fixed(table, 'end')}`,
   ].join('\n').replaceAll('\n{{-', '{{-');
@@ -31,7 +31,7 @@ function fixed(table: TemplateTable, to: To): string {
   });
   const known = cases.filter((c) => c.withSystem !== undefined || c.withoutSystem !== undefined);
   const chain = known.map((c, index) => `{{ ${index === 0 ? 'if' : 'else if'} eq $at ${quote(c.from)} }}${choose(c.withSystem, c.withoutSystem)}`);
-  const otherwise = refuse(to === 'end' ? 'the chat template of this model can not answer here' : `the chat template of this model allows no ${to} message here`);
+  const otherwise = refuse(to === 'end' ? 'can not answer here' : `allows no ${to} message here`);
   return known.length === 0 ? otherwise : `${chain.join('')}{{ else }}${otherwise}{{ end }}`;
 }
 
@@ -44,8 +44,15 @@ function write(text: string): string {
   return text === '' ? '' : `{{ ${quote(text)} }}`;
 }
 
+const refusal = 'the chat template of this model';
+
 function refuse(why: string): string {
-  return `{{ template ${quote(why)} . }}`;
+  return `{{ template ${quote(`${refusal} ${why}`)} . }}`;
+}
+
+/** What such a template has refused, in an error of Ollama, which takes it for a fault of its own. */
+export function refusedByTemplate(error: string): string | undefined {
+  return new RegExp(`${refusal} [a-z ]+`).exec(error)?.[0].trim();
 }
 
 /** A JSON string is a Go string: both know the same escapes, and neither allows a raw line break. */

@@ -45,6 +45,11 @@ t.test('Ollama', { ...needsOllama(), timeout: 200_000 }, async (t) => {
     await backend.create('gemma:job_1', exported, soon());
     const answer = await api('/api/chat', { model: 'gemma:job_1', stream: false, messages: [{ role: 'system', content: 'S' }, { role: 'user', content: 'U' }] });
     t.match(answer.error, /allows no system message here/);
+    const lane = await startLane(t, { ...backend, stop: async () => undefined }, { 'gemma:latest': 'gemma:job_1' });
+    for (const [role, said] of [['system', /^messages: the chat template of this model allows no system message here$/], ['tool', /^messages: the chat template of this model does not know this role$/]] as const) {
+      const refused = await lane.post({ model: 'gemma:latest', messages: [{ role, content: 'S' }, { role: 'user', content: 'U' }] });
+      t.match([refused.status, await refused.json()], [400, { error: { message: said, type: 'invalid_request_error', param: 'messages' } }], role);
+    }
   });
 
   await t.test('the model has the stop marks and is the same when created again', async (t) => {
