@@ -71,7 +71,7 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_MAX_REQUESTS', default: '1024', help: 'requests that may be open at once; more are a 429' },
   { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of those, requests to models' },
   { key: 'FORGE_MAX_INFERENCE_PER_KEY', default: '64', help: 'the same for one API key' },
-  { key: 'FORGE_MAX_BODY_BYTES', default: '16777216', help: 'largest body of a request to a model (others: 1 MiB at most); larger is a 413' },
+  { key: 'FORGE_MAX_BODY_BYTES', default: '16777216', help: 'largest body on OpenAI’s routes (elsewhere, gRPC among it: 1 MiB at most); larger is a 413' },
   { key: 'FORGE_FIRST_BYTE_MS', default: '300000', help: 'how long a backend may take to begin its answer; longer is a 504' },
   { key: 'FORGE_DATA_DIR', default: '.forge', help: 'events, blobs, logs and models' },
   { key: 'FORGE_INFERENCE', default: 'auto', help: '`auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server' },

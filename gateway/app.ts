@@ -175,7 +175,6 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const port = createPort({
         routes,
         gate,
-        // What is no request to a model is names and numbers.
         limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
         hosts: config.allowedHosts,
         origins: config.allowedOrigins,

@@ -36,13 +36,13 @@ export function createDeleteModel({ ledger, backend, models }: Deps): DeleteMode
   };
 
   return async (name, signal) => {
-    if (backend.kind === 'upstream') throw new ForgeError('unimplemented', `model: "${name}" is the upstream server's own; delete it there`, { field: 'model' });
     const { project, tag } = splitModelName(name);
     const backendName = `${project}:${tag}`;
     const { state } = await ledger.find(modelAggregate, project);
     if (tag !== 'latest' && state.deleted.includes(tag) && (await backend.models(signal)).some((model) => model.name === backendName)) return removeFiles(backendName);
     const found = models.resolve(name) ?? (await models.refresh?.(), models.resolve(name));
     if (found === undefined) throw modelNotFound(name, models);
+    if (backend.kind === 'upstream') throw new ForgeError('permission_denied', `model: "${name}" is the upstream server's own; delete it there`, { field: 'model' });
     // Base models are the backend's own: other programs may use them, and AI Forge did not put them there.
     if (state.versions.length === 0) {
       throw new ForgeError('permission_denied', `model: "${name}" is no fine-tuned model but ${backend.kind}'s own; remove it there (with Ollama: ollama rm ${found.backendName})`, { field: 'model' });

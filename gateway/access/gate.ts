@@ -42,7 +42,7 @@ export interface Gate {
 /** Whom nothing is known of: all callers while keys are off. */
 export const anonymous = 'anonymous';
 
-const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'any'>, Scope>> = { inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
+const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'keyless' | 'any'>, Scope>> = { inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
 /** No key has this hash, so that an unknown one is compared like any other. */
 const nobody = new Uint8Array(32);
 
@@ -85,7 +85,7 @@ export function createGate(deps: GateDeps): Gate {
     const { state } = ledger.head(apiKeyAggregate, keyId);
     if (state.status !== 'active') throw unauthenticated('this API key was revoked', true);
     if (now() >= state.expiresAt) throw unauthenticated('this API key has expired', true);
-    if (need !== 'any' && need !== 'open' && !state.scopes.includes(scopeOf[need]) && !state.scopes.includes(Scope.ADMIN)) {
+    if (need !== 'any' && need !== 'open' && need !== 'keyless' && !state.scopes.includes(scopeOf[need]) && !state.scopes.includes(Scope.ADMIN)) {
       throw new ForgeError('permission_denied', `this API key lacks the scope ${need}, which this takes`);
     }
     noteUse(keyId, state.lastUsedAt);
@@ -126,7 +126,7 @@ export function createGate(deps: GateDeps): Gate {
       const need = routes.need(visitor.verb, visitor.path);
       if (need === 'open') return { caller: anonymous, leave() {} };
       let caller = anonymous;
-      if (keys) {
+      if (keys && need !== 'keyless') {
         const keyId = authenticate(visitor.headers);
         if (keyId === undefined) throw unauthenticated('an API key is required, as "Authorization: Bearer forge_..." or "x-api-key"', false);
         holds(keyId, need);

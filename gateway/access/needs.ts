@@ -1,5 +1,8 @@
-/** What a caller must have: nothing, any key, or a key of a scope (of which `admin` includes the others). */
-export type Need = 'open' | 'any' | 'inference' | 'train' | 'admin';
+/**
+ * What a caller must have: nothing, any key, or a key of a scope (of which `admin` includes the others). What is `keyless`
+ * is counted like the rest, what is `open` always answers.
+ */
+export type Need = 'open' | 'keyless' | 'any' | 'inference' | 'train' | 'admin';
 
 /** Methods by their RPC path without its first slash; their REST routes are of the same need. What is missing is `admin`. */
 export const methodNeeds: Readonly<Record<string, Need>> = {
@@ -13,6 +16,21 @@ export const methodNeeds: Readonly<Record<string, Need>> = {
   'aiforge.v1.DatasetService/GetDataset': 'train',
   'aiforge.v1.DatasetService/GetDatasetReport': 'train',
   'aiforge.v1.DatasetService/ListDatasetSamples': 'train',
+  'aiforge.v1.FineTuningService/CreateFineTuningJob': 'train',
+  'aiforge.v1.FineTuningService/ListFineTuningJobs': 'train',
+  'aiforge.v1.FineTuningService/GetFineTuningJob': 'train',
+  'aiforge.v1.FineTuningService/CancelFineTuningJob': 'train',
+  'aiforge.v1.FineTuningService/PauseFineTuningJob': 'train',
+  'aiforge.v1.FineTuningService/ResumeFineTuningJob': 'train',
+  'aiforge.v1.FineTuningService/ListFineTuningEvents': 'train',
+  'aiforge.v1.FineTuningService/ListFineTuningCheckpoints': 'train',
+  'aiforge.v1.FleetService/ListAgents': 'train',
+  'aiforge.v1.FleetService/GetAgent': 'train',
+  'aiforge.v1.FleetService/WatchAgents': 'train',
+  'aiforge.v1.FleetService/DrainAgent': 'admin',
+  'aiforge.v1.FleetService/CordonAgent': 'admin',
+  'aiforge.v1.FleetService/UncordonAgent': 'admin',
+  'aiforge.v1.FleetService/RemoveAgent': 'admin',
   // Load balancers and supervisors ask, who have no key; it says what is up, and nothing of anybody's.
   'aiforge.v1.HealthService/GetHealth': 'open',
   'aiforge.v1.InferenceService/ListModels': 'inference',
@@ -49,7 +67,8 @@ export const methodNeeds: Readonly<Record<string, Need>> = {
   'aiforge.v1.RetrainService/WatchRetrain': 'train',
   'grpc.health.v1.Health/Check': 'open',
   'grpc.health.v1.Health/List': 'open',
-  'grpc.health.v1.Health/Watch': 'open',
+  // A stream, so that it takes a place.
+  'grpc.health.v1.Health/Watch': 'keyless',
   // It tells the schema alone, but to nobody who has no business here.
   'grpc.reflection.v1.ServerReflection/ServerReflectionInfo': 'any',
   'grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': 'any',
@@ -82,7 +101,7 @@ export const openAiNeeds: Readonly<Record<string, Need>> = {
 /** Paths that neither a service nor OpenAI's routes have. What begins so is of this need. */
 export const otherNeeds: readonly (readonly [start: string, need: Need])[] = [
   // They have a signature of their own.
-  ['/v1/webhooks/', 'open'],
+  ['/v1/webhooks/', 'keyless'],
   ['/ws/training/', 'train'],
   // What the service can do, as its source says too; browsers open pages without a header.
   ['/openapi.json', 'open'],

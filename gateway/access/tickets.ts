@@ -23,7 +23,8 @@ const tooManyMessages = 10077;
 
 export async function createTickets(connection: NatsConnection, now: () => number = Date.now): Promise<Tickets> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  await ensureStream(manager, {
+  // Kept in memory alone, so a restart of NATS has lost it.
+  const ensure = (): Promise<void> => ensureStream(manager, {
     name: streamName,
     subjects: ['ticket.*'],
     storage: StorageType.Memory,
@@ -35,6 +36,7 @@ export async function createTickets(connection: NatsConnection, now: () => numbe
     max_msg_size: 256,
     allow_direct: false,
   });
+  await ensure();
   const client = jetstream(connection);
   const subjectOf = (ticket: string): string => `ticket.${sha256Hex(ticket)}`;
   const refuse = (): ForgeError => new ForgeError('unauthenticated', 'ticket: it is unknown, older than 30 s, or was used; get a new one by POST /v1/tickets', { field: 'ticket' });
@@ -44,8 +46,13 @@ export async function createTickets(connection: NatsConnection, now: () => numbe
     async issue(keyId) {
       const ticket = randomBytes(32).toString('base64url');
       const expiresAt = now() + ticketMs;
+      const publish = () => client.publish(subjectOf(ticket), JSON.stringify({ keyId, expiresAt }), { expect: { streamName, lastSubjectSequence: 0 } });
       try {
-        await client.publish(subjectOf(ticket), JSON.stringify({ keyId, expiresAt }), { expect: { streamName, lastSubjectSequence: 0 } });
+        await publish().catch(async (error: unknown) => {
+          if (error instanceof JetStreamApiError && error.code === tooManyMessages) throw error;
+          await ensure();
+          return publish();
+        });
       } catch (error) {
         if (error instanceof JetStreamApiError && error.code === tooManyMessages) throw new ForgeError('rate_limited', 'too many tickets are out; try again in a minute', { retryAfterSeconds: 60 });
         throw away(error);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
+import { ByteChunks } from '../port/byte-chunks.ts';
 
 export const bodyLimitBytes = 16 * 1024 * 1024;
 
@@ -20,15 +21,15 @@ export function readBody(request: IncomingMessage, limitBytes = limits.get(reque
   const tooLarge = (): ForgeError => new ForgeError('too_large', `body: must be at most ${limitBytes} bytes`, { field: 'body' });
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length'] ?? 0) > limitBytes * 4) return reject(tooLarge());
-    const chunks: Buffer[] = [];
+    const chunks = new ByteChunks();
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > limitBytes * 4) reject(tooLarge());
       if (size <= limitBytes) chunks.push(chunk);
-      else chunks.length = 0;
+      else chunks.clear();
     });
-    request.on('end', () => (size > limitBytes ? reject(tooLarge()) : resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))));
+    request.on('end', () => (size > limitBytes ? reject(tooLarge()) : resolve(chunks.bytes())));
     const gone = (): void => reject(new ForgeError('cancelled', 'The client went away'));
     request.on('error', gone);
     request.on('close', () => request.readableEnded || gone());

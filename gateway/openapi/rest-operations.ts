@@ -7,6 +7,9 @@ import { bodyExamples } from './examples.ts';
 import type { MessageSchemas } from './message-schema.ts';
 import { json, type Operation, type Parameter } from './schema.ts';
 
+/** Methods whose request may be empty: to leave its body out is the same as `{}`. */
+const bodyOptional = new Set(['CreateTicket', 'DrainAgent']);
+
 /** Methods that wait for a task and may answer that it goes on. */
 const waiting = new Set(['Deploy', 'Validate']);
 
@@ -42,7 +45,7 @@ export function restOperation(route: RestRoute, schemas: MessageSchemas): Operat
     ...(description === undefined ? {} : { description }),
     tags: [method.parent.name],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body ? { requestBody: { required: true, content: json(body, bodyExamples[method.name]) } } : {}),
+    ...(route.body ? { requestBody: { required: !bodyOptional.has(method.name), content: json(body, bodyExamples[method.name]) } } : {}),
     responses: {
       200: { description: 'Done.', headers: requestIdHeader, content: json(schemas.of(method.output, 'output')) },
       ...(waiting.has(method.name) ? { 202: stillRunningAnswer } : {}),

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ForgeError, invalid } from '../../core/errors.ts';
+import { ByteChunks } from '../port/byte-chunks.ts';
 import { JsonSyntaxError, parseJson, type JsonObject } from './json-text.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -43,16 +44,16 @@ function checkHeaders(request: IncomingMessage, maxBytes: number): void {
 
 function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const chunks = new ByteChunks();
     let length = 0;
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length <= maxBytes) return void chunks.push(chunk);
       // What still comes is dropped, until the port ends the connection.
-      chunks.length = 0;
+      chunks.clear();
       reject(tooLarge(maxBytes));
     });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('end', () => resolve(chunks.bytes()));
     const gone = (): void => reject(new ForgeError('cancelled', 'The client went away'));
     request.on('error', gone);
     request.on('close', gone);

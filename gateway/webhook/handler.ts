@@ -13,6 +13,9 @@ import { announcesPush, isGenuine } from './verify.ts';
 
 const path = /^\/v1\/webhooks\/([^/]+)$/;
 
+/** It is read before anybody has proven anything; GitHub's own limit is 25 MB, and what is needed of a push stands in its header. */
+const bodyLimitBytes = 1024 * 1024;
+
 /**
  * `POST /v1/webhooks/{project}`: GitHub or GitLab announces a push, and the project is looked at now. What was pushed is
  * read from the repository itself, never from the message.
@@ -27,7 +30,7 @@ export function createWebhook(deps: { guardian: GuardianClient; secret: string; 
       }
       if (deps.secret === '') throw new ForgeError('permission_denied', 'webhooks are off: set FORGE_WEBHOOK_SECRET here and the same secret in the webhook’s settings');
       const project = decodeSegment(segment, 'project');
-      const body = await readBody(request);
+      const body = await readBody(request, bodyLimitBytes);
       if (!isGenuine(request.headers, body, deps.secret, Date.now())) throw new ForgeError('unauthenticated', 'the webhook’s signature is missing or wrong: its secret must be FORGE_WEBHOOK_SECRET');
       if (!announcesPush(request.headers)) return sendJson(request, response, 200, JSON.stringify({ detail: 'This event announces no push: nothing to do' }));
       await deps.guardian.call({ name: 'NoticePush', input: NoticePushRequestSchema, output: NoticePushResponseSchema }, { projectName: project }, {});

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { startProduct } from '../bench/gateway/product.ts';
-import { chatAnswer } from '../bench/gateway/payloads.ts';
+import { anyAnswer } from '../bench/gateway/payloads.ts';
 import { median } from '../bench/gateway/http1-load.ts';
 import { startUpstream } from '../bench/gateway/upstream.ts';
 import { fuzz } from './fuzz.ts';
@@ -13,7 +13,7 @@ import { fuzz } from './fuzz.ts';
 const growthMiB = 16;
 
 const { values } = parseArgs({ options: { seed: { type: 'string', default: String(Date.now() % 1e6) }, count: { type: 'string', default: '100000' }, from: { type: 'string', default: '0' }, 'at-once': { type: 'string', default: '16' } } });
-const upstream = await startUpstream(chatAnswer);
+const upstream = await startUpstream(anyAnswer);
 const product = await startProduct({ core: 0, otherCore: 1, upstreamUrl: upstream.url, guardianStays: true });
 try {
   const samples: number[] = [];

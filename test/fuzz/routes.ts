@@ -12,6 +12,8 @@ export interface FuzzRequest {
   path: string;
   headers: Record<string, string>;
   body: Buffer | undefined;
+  /** Whether its answer is a stream, which may begin whenever something happens. */
+  streams?: boolean;
 }
 export type RequestMaker = (random: Random) => FuzzRequest;
 
@@ -44,10 +46,10 @@ function rpcMakers(method: DescMethod): RequestMaker[] {
   };
   const streams = method.methodKind !== 'unary';
   return [
-    (random) => ({ kind: 'grpc', verb: 'POST', path, headers: { 'content-type': random.pick(['application/grpc', 'application/grpc+proto', 'application/grpc+json']), te: 'trailers', ...grpcHeaders(random) }, body: framed(random) }),
-    (random) => ({ kind: 'http1', verb: 'POST', path, headers: { 'content-type': streams ? 'application/connect+proto' : 'application/proto', ...anyHeaders(random) }, body: streams ? framed(random) : binary(random) }),
-    (random) => ({ kind: 'http1', verb: random.pick(['POST', 'GET']), path, headers: { 'content-type': streams ? 'application/connect+json' : 'application/json', 'connect-protocol-version': '1', ...anyHeaders(random) }, body: json(method.input, random) }),
-    (random) => ({ kind: 'http1', verb: 'POST', path, headers: { 'content-type': random.pick(['application/grpc-web', 'application/grpc-web+proto', 'application/grpc-web-text']), ...anyHeaders(random) }, body: framed(random) }),
+    (random) => ({ kind: 'grpc', streams, verb: 'POST', path, headers: { 'content-type': random.pick(['application/grpc', 'application/grpc+proto', 'application/grpc+json']), te: 'trailers', ...grpcHeaders(random) }, body: framed(random) }),
+    (random) => ({ kind: 'http1', streams, verb: 'POST', path, headers: { 'content-type': streams ? 'application/connect+proto' : 'application/proto', ...anyHeaders(random) }, body: streams ? framed(random) : binary(random) }),
+    (random) => ({ kind: 'http1', streams, verb: random.pick(['POST', 'GET']), path, headers: { 'content-type': streams ? 'application/connect+json' : 'application/json', 'connect-protocol-version': '1', ...anyHeaders(random) }, body: json(method.input, random) }),
+    (random) => ({ kind: 'http1', streams, verb: 'POST', path, headers: { 'content-type': random.pick(['application/grpc-web', 'application/grpc-web+proto', 'application/grpc-web-text']), ...anyHeaders(random) }, body: framed(random) }),
   ];
 }
 

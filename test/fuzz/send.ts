@@ -5,6 +5,7 @@ import type { FuzzRequest } from './routes.ts';
 /** How long an answer may take; streams without an end are left as soon as they have begun. */
 const answerMs = 20_000;
 const streamMs = 200;
+const quietMs = 1_000;
 
 export interface Sender {
   /** @returns what is wrong with the answer, or undefined */
@@ -30,9 +31,9 @@ export function createSender(url: string, connections: number): Sender {
     return session;
   };
 
-  const sendHttp1 = async ({ verb, path, headers, body }: FuzzRequest): Promise<string | undefined> => {
+  const sendHttp1 = async ({ verb, path, headers, body, streams }: FuzzRequest): Promise<string | undefined> => {
     try {
-      const answer = await pool.request({ method: verb as 'GET', path, headers, ...(body !== undefined && !['GET', 'HEAD'].includes(verb) && { body }) });
+      const answer = await pool.request({ method: verb as 'GET', path, headers, ...(streams === true && { headersTimeout: quietMs }), ...(body !== undefined && !['GET', 'HEAD'].includes(verb) && { body }) });
       const timer = setTimeout(() => answer.body.destroy(), streamMs);
       let text = '';
       try {
@@ -47,15 +48,17 @@ export function createSender(url: string, connections: number): Sender {
       return isFault(answer.statusCode) ? `${answer.statusCode} ${text.slice(0, 500)}` : undefined;
     } catch (error) {
       const { code } = error as { code?: string };
+      // A feed of what has not happened yet has no header either.
+      if (streams === true && code === 'UND_ERR_HEADERS_TIMEOUT') return undefined;
       // The server may close a connection whose request it has refused; and undici does not send what is no HTTP.
       return ['UND_ERR_SOCKET', 'UND_ERR_INVALID_ARG', 'ECONNRESET', 'EPIPE'].includes(code ?? '') ? undefined : `no answer: ${(error as Error).message}`;
     }
   };
 
-  const sendGrpc = ({ path, headers, body }: FuzzRequest): Promise<string | undefined> =>
+  const sendGrpc = ({ path, headers, body, streams }: FuzzRequest): Promise<string | undefined> =>
     new Promise((resolve) => {
       const stream = sessionNow().request({ ':method': 'POST', ':path': path, ...headers });
-      const late = setTimeout(() => (stream.destroy(), resolve('no answer')), answerMs);
+      const late = setTimeout(() => (stream.destroy(), resolve(streams === true ? undefined : 'no answer')), streams === true ? quietMs : answerMs);
       let leave: NodeJS.Timeout | undefined;
       let fault: string | undefined;
       const look = (fields: Record<string, unknown>): void => {
@@ -65,6 +68,7 @@ export function createSender(url: string, connections: number): Sender {
       };
       stream.on('response', (fields) => {
         look(fields);
+        clearTimeout(late);
         leave = setTimeout(() => stream.close(8), streamMs);
       });
       stream.on('trailers', look);

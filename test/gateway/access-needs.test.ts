@@ -47,7 +47,7 @@ t.test('every method and every OpenAI route says what it takes', async (t) => {
 t.test('keys are for administrators alone, and models for no key of another scope', async (t) => {
   for (const name of ['CreateKey', 'ListKeys', 'RevokeKey']) t.equal(methodNeeds[`aiforge.v1.AccessService/${name}`], 'admin');
   const open = [...Object.entries(methodNeeds), ...Object.entries(openAiNeeds)].filter(([, need]) => need === 'open').map(([name]) => name);
-  t.same(open, ['aiforge.v1.HealthService/GetHealth', 'grpc.health.v1.Health/Check', 'grpc.health.v1.Health/List', 'grpc.health.v1.Health/Watch']);
+  t.same(open, ['aiforge.v1.HealthService/GetHealth', 'grpc.health.v1.Health/Check', 'grpc.health.v1.Health/List']);
 });
 
 t.test('a path has the need of the route that its lane takes', async (t) => {
@@ -63,7 +63,7 @@ t.test('a path has the need of the route that its lane takes', async (t) => {
     ['GET', '/status/job_1', 'train'], ['POST', '/v1/query', 'inference'], ['GET', '/models', 'inference'],
     ['GET', '/v1/api-keys', 'admin'], ['DELETE', '/v1/api-keys/x', 'admin'], ['POST', '/v1/tickets', 'any'],
     ['POST', '/aiforge.v1.AccessService/CreateKey', 'admin'], ['POST', '/aiforge.v1.JobService/GetJob', 'train'], ['POST', '/aiforge.v1.JobService/Nothing', 'admin'],
-    ['POST', '/v1/webhooks/x', 'open'], ['GET', '/ws/training/job_1', 'train'], ['GET', '/ws/other', 'admin'], ['GET', '/metrics', 'any'],
+    ['POST', '/v1/webhooks/x', 'keyless'], ['POST', '/grpc.health.v1.Health/Watch', 'keyless'], ['GET', '/ws/training/job_1', 'train'], ['GET', '/ws/other', 'admin'], ['GET', '/metrics', 'any'],
     ['POST', '/v1/brand-new', 'admin'], ['GET', '/', 'admin'], ['GET', '//health', 'admin'], ['GET', '/v1/models/%ff', 'admin'],
     ['GET', '/constructor', 'admin'], ['GET', '/__proto__', 'admin'], ['GET', '/toString', 'admin'],
   ];

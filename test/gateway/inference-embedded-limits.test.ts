@@ -127,7 +127,7 @@ t.test('the engine', async (t) => {
     // Whoever comes third is refused, once the second one is in the queue.
     const refusals = await Promise.all([1, 2].map(() => ask('completions', short)).map(async (asked) => { const answer = await asked; runs.abort(); return answer; }));
     const refused = refusals.find(({ status }) => status === 429);
-    t.match(refused, { headers: { 'retry-after': '5' }, error: { type: 'rate_limit_error', code: 'rate_limited', message: /1 requests wait already/ } });
+    t.match(refused, { headers: { 'retry-after': '5' }, error: { type: 'rate_limit_error', code: 'rate_limit_exceeded', message: /1 requests wait already/ } });
     await waiting;
     await t.rejects(async () => { for await (const _ of running.body) await undefined; }, { code: 'cancelled' });
     t.equal((await ask('completions', short)).status, 200);

@@ -73,7 +73,7 @@ t.test('with the embedded engine', { timeout: 200_000 }, async (t) => {
     await t.rejects(service.query(create(QueryRequestSchema, { prompt: 'x', temperature: 5 }), context()), { code: 'invalid_argument', field: 'temperature' });
     await t.rejects(service.query(create(QueryRequestSchema, { prompt: 'x', model: 'nobody' }), context()), { code: 'not_found', field: 'model' });
     await t.rejects(service.chat(create(ChatRequestSchema, {}), context()), { code: 'invalid_argument', field: 'messages' });
-    await t.rejects(service.chat(create(ChatRequestSchema, { model: chat.model, messages: [{ role: 'user', content: 'x'.repeat(5000) }] }), context()), { code: 'invalid_argument', message: /send less/ });
+    await t.rejects(service.chat(create(ChatRequestSchema, { model: chat.model, messages: [{ role: 'user', content: 'x'.repeat(5000) }] }), context()), { code: 'context_length_exceeded', message: /send less/ });
     await t.rejects(Array.fromAsync(service.chatStream(create(ChatStreamRequestSchema, {}), context())), { code: 'invalid_argument', field: 'chat' });
   });
 });

@@ -9,8 +9,7 @@ import { createDeleteModel } from '../../gateway/delete-model.ts';
 import type { InferenceBackend } from '../../gateway/inference/backend.ts';
 import { createOllamaBackend } from '../../gateway/inference/ollama.ts';
 import { createUpstreamBackend } from '../../gateway/inference/upstream.ts';
-import { createUpstreamDirectory } from '../../gateway/upstream-models.ts';
-import { eventsOf, startLane } from '../support/chat-lane.ts';
+import { eventsOf, fixedDirectory, startLane } from '../support/chat-lane.ts';
 import { startModelScene } from '../support/model-scene.ts';
 import { needsOllama, startOllama } from '../support/ollama.ts';
 import { writeTinyExport } from '../support/tiny-model.ts';
@@ -124,10 +123,11 @@ t.test('with Ollama', { ...needsOllama(), timeout: 150_000 }, async (t) => {
 
 t.test('an upstream’s models are its own', async (t) => {
   const backend = createUpstreamBackend('http://127.0.0.1:9');
-  const models = createUpstreamDirectory(backend);
+  const models = fixedDirectory({ theirs: 'theirs' });
   const ledger = new Ledger({ store: createMemoryStore(), aggregates: [modelAggregate] as never, logger: silentLogger });
   const lane = await startLane(t, backend, models, createDeleteModel({ ledger, backend, models }));
   const response = await fetch(`${lane.base}/models/theirs`, { method: 'DELETE' });
-  t.equal(response.status, 501);
-  t.match(await response.json(), { error: { type: 'server_error', code: 'unimplemented', param: 'model', message: /upstream server’s own|upstream server's own/ } });
+  t.equal(response.status, 403);
+  t.match(await response.json(), { error: { type: 'permission_error', code: 'permission_denied', param: 'model', message: /upstream server's own/ } });
+  t.equal((await fetch(`${lane.base}/models/nobodys`, { method: 'DELETE' })).status, 404);
 });

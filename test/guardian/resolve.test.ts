@@ -168,7 +168,7 @@ t.test('a training file is pinned by its content', async (t) => {
   t.same(await resolve('', 'rows.jsonl', [root]), { repository: path, commit: `file:${sha256}` });
   await truncate(path, 0);
   t.match(await refusal(resolve('', 'rows.jsonl', [root])), { code: 'invalid_argument', message: /is empty/ });
-  await truncate(path, (200 << 20) + 1);
+  await truncate(path, (512 << 20) + 1);
   t.match(await refusal(resolve('', 'rows.jsonl', [root])), { code: 'too_large', field: 'project_path' });
   await rm(path);
   t.match(await refusal(resolve('', 'rows.jsonl', [root])), { code: 'not_found' });

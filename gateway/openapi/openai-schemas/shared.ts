@@ -33,4 +33,4 @@ export function list(items: Schema, paged: boolean): Schema {
 }
 
 /** Cursor paging. */
-export const after: Schema = { type: 'string', minLength: 1, description: 'Id of the last item of the page before.' };
+export const after: Schema = { type: 'string', description: 'Id of the last item of the page before; empty: from the start.' };

@@ -28,7 +28,7 @@ export class GrpcAnswer {
 
   /** Whether its end was written, or nobody can take it any more. */
   get isOver(): boolean {
-    return this.#finished || this.#stream.destroyed;
+    return this.#finished || this.#stream.destroyed || this.#stream.closed;
   }
 
   /** Writes one message; waits until there is room for another. */
@@ -69,7 +69,7 @@ export class GrpcAnswer {
 
   #respond(): void {
     const stream = this.#stream;
-    if (stream.headersSent || stream.destroyed) return;
+    if (stream.headersSent || stream.destroyed || stream.closed) return;
     const headers: OutgoingHttpHeaders = { ':status': 200, 'content-type': this.#contentType, 'x-request-id': this.#call.requestId };
     if (this.#encoding !== undefined) headers['grpc-encoding'] = this.#encoding;
     addHeaders(headers, this.#call.responseHeader);

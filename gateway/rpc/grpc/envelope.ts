@@ -1,4 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect';
+import { ByteChunks } from '../../port/byte-chunks.ts';
 
 /** One message as it came: whether it is compressed, and its bytes (PROTOCOL-HTTP2.md, "Length-Prefixed-Message"). */
 export interface Envelope {
@@ -11,8 +12,7 @@ const prefixBytes = 5;
 /** Takes a body apart into its messages, chunk by chunk. */
 export class EnvelopeReader {
   readonly #maxBytes: number;
-  #rest: Buffer[] = [];
-  #size = 0;
+  readonly #rest = new ByteChunks();
   /** Bytes up to which nothing can be taken. */
   #wanted = prefixBytes;
 
@@ -26,10 +26,9 @@ export class EnvelopeReader {
    */
   push(chunk: Buffer): Envelope[] {
     this.#rest.push(chunk);
-    this.#size += chunk.length;
     const found: Envelope[] = [];
-    if (this.#size < this.#wanted) return found;
-    const bytes = this.#rest.length === 1 ? chunk : Buffer.concat(this.#rest, this.#size);
+    if (this.#rest.size < this.#wanted) return found;
+    const bytes = this.#rest.bytes();
     let at = 0;
     this.#wanted = prefixBytes;
     while (bytes.length - at >= prefixBytes) {
@@ -43,14 +42,14 @@ export class EnvelopeReader {
       found.push({ flags: bytes[at]!, data: bytes.subarray(at + prefixBytes, end) });
       at = end;
     }
-    this.#size = bytes.length - at;
-    this.#rest = this.#size === 0 ? [] : [at === 0 ? bytes : bytes.subarray(at)];
+    this.#rest.clear();
+    if (at < bytes.length) this.#rest.push(at === 0 ? bytes : bytes.subarray(at));
     return found;
   }
 
   /** @throws ConnectError invalid_argument where the body ended within a message */
   end(): void {
-    if (this.#size > 0) throw new ConnectError(`protocol error: the body ends after ${this.#size} of ${this.#wanted} bytes of a message`, Code.InvalidArgument);
+    if (this.#rest.size > 0) throw new ConnectError(`protocol error: the body ends after ${this.#rest.size} of ${this.#wanted} bytes of a message`, Code.InvalidArgument);
   }
 }
 

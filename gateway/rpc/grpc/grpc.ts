@@ -57,7 +57,7 @@ export function createGrpc(deps: GrpcDeps): GrpcLane {
         if (answer.isFinished) over.ended();
         else over.abort(new ForgeError('cancelled', 'The client went away'));
       });
-      if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST', 'x-request-id': requestId }, { endStream: true });
+      if (headers[':method'] !== 'POST') return stream.closed ? undefined : stream.respond({ ':status': 405, allow: 'POST', 'x-request-id': requestId }, { endStream: true });
       const early = refused ?? (method === undefined ? new ConnectError(`no such method: ${path.slice(1, 200)}`, Code.Unimplemented) : (compression.error ?? timeout.error));
       if (early !== undefined || method === undefined) return answer.fail(early!);
       if (timeout.timeoutMs !== undefined) {

@@ -18,6 +18,14 @@ const completion = JSON.stringify({
 });
 export const chatAnswer = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(completion)}\r\n\r\n${completion}`);
 
+/** The members of every endpoint's answer at once, for whoever asks for anything. */
+const anything = JSON.stringify({
+  ...JSON.parse(completion),
+  choices: [{ index: 0, message: { role: 'assistant', content: 'A' }, text: 'A', logprobs: null, finish_reason: 'stop' }],
+  data: [{ object: 'embedding', index: 0, embedding: [0.6, 0.8] }],
+});
+export const anyAnswer = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(anything)}\r\n\r\n${anything}`);
+
 const models = JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model', created, owned_by: 'bench' }] });
 export const modelsAnswer = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(models)}\r\n\r\n${models}`);
 
