@@ -20,9 +20,9 @@ t.test('another OpenAI-compatible server: its models under their own names', { t
   t.match(await scene.post('/v1/query', { prompt: 'Hello!', max_tokens: 5 }), { status: 200, body: { model: 'their-model' } });
   t.equal((await scene.post('/v1/chat/completions', { ...chat, model: 'nobody' })).status, 404);
   const deleted = await fetch(`${scene.url}/v1/models/their-model`, { method: 'DELETE' });
-  t.equal(deleted.status, 501);
+  t.equal(deleted.status, 403);
   t.match(deleted.headers.get('x-request-id'), /./);
-  t.match(await deleted.json(), { error: { code: 'unimplemented', param: 'model' }, detail: /upstream server's own; delete it there/ });
+  t.match(await deleted.json(), { error: { code: 'permission_denied', param: 'model' }, detail: /upstream server's own; delete it there/ });
   t.match(await scene.post('/v1/responses', { model: 'their-model', input: 'Hi' }), { status: 501, body: { error: { code: 'unimplemented' } } });
   await server.kill();
   t.match(await scene.post('/v1/chat/completions', chat), { status: 503, body: { detail: /.+/ } });
