@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
+import { pipeline as pipe, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { ForgeError } from '../errors.ts';
@@ -111,8 +111,9 @@ export async function* readBackup(path: string): AsyncGenerator<Message, BackupS
 
 async function* linesOf(path: string): AsyncGenerator<string> {
   let rest = '';
-  const text = createReadStream(path).compose(createGunzip()).setEncoding('utf8') as AsyncIterable<string>;
-  for await (const piece of text) {
+  // The reader below gets its errors; the callback is there because a composed stream's could come when nobody listened any more.
+  const text = pipe(createReadStream(path), createGunzip(), () => {}).setEncoding('utf8');
+  for await (const piece of text as AsyncIterable<string>) {
     const lines = (rest + piece).split('\n');
     rest = lines.pop()!;
     if (rest.length > maxLineLength) throw new RangeError('a line of it is too long');
