@@ -142,12 +142,12 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const results = createResultFiles({ ledger, blobs });
       const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results });
       const openAi = [
-        ...createInferenceRoutes({ backend: () => backend, models }),
+        ...createInferenceRoutes({ backend: () => backend, models, bodyBytes: config.maxBodyBytes }),
         ...createModelRoutes(models, createDeleteModel({ ledger, backend, models })),
         ...createFileRoutes(createFileService({ ledger, blobs, results })),
         ...createFineTuningRoutes(fineTuning),
       ];
-      const lane = createOpenAiLane({ routes: openAi, bodyBytes: config.maxBodyBytes, logger });
+      const lane = createOpenAiLane({ routes: openAi, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection);
       const routes = [

@@ -5,14 +5,12 @@ import { Continuity, type Mark } from './continuity.ts';
 import { ensureStream } from './ensure-stream.ts';
 import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
+import { isConflict, isNoMessage, isNoStream } from './jetstream-errors.ts';
+import { stopOnAbort } from './stop-on-abort.ts';
 import { parseSubject, subjectOf } from './subject.ts';
 
 export const eventStream = 'FORGE';
 
-/** Wrong expected sequence: on one server, and in a cluster. */
-const conflictCodes = [10071, 10164];
-const noMessageFound = 10037;
-const streamNotFound = 10059;
 const appendTimeoutMs = 5_000;
 
 /** File storage, nothing can be deleted or purged, nothing ages. */
@@ -68,7 +66,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
         ({ seq: sequence } = await client.publish(subject, bytes, { timeout: appendTimeoutMs, expect: { streamName: eventStream, lastSubjectSequence: expectedVersion } }));
       } catch (error) {
         if (error instanceof JetStreamApiError) {
-          if (conflictCodes.includes(error.code)) throw new VersionConflict(subject, expectedVersion);
+          if (isConflict(error)) throw new VersionConflict(subject, expectedVersion);
           throw new ForgeError('unavailable', `nats refused an append: ${error.message}`, { cause: error });
         }
         throw new UnknownOutcome(subject, error);
@@ -96,10 +94,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
       const consumer = await client.consumers.get(eventStream, { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: afterSequence + 1 });
       // The default of 30 s can stall that long after a server restart.
       const messages = await consumer.consume({ expires: 2_000, max_messages: 5_000 });
-      const stop = (): void => messages.stop();
-      signal.addEventListener('abort', stop, { once: true });
-      // It may have been aborted while the consumer was made, which no listener hears of.
-      if (signal.aborted) stop();
+      const close = stopOnAbort(messages, signal);
       try {
         for await (const message of messages) {
           if (continuity.doubted) await continuity.check();
@@ -108,8 +103,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
           yield next;
         }
       } finally {
-        signal.removeEventListener('abort', stop);
-        await messages.close();
+        await close();
       }
     },
 
@@ -130,7 +124,7 @@ async function endOf(manager: JetStreamManager): Promise<number> {
   try {
     return (await manager.streams.info(eventStream)).state.last_seq;
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === streamNotFound) return 0;
+    if (isNoStream(error)) return 0;
     throw error;
   }
 }
@@ -139,7 +133,7 @@ async function messageAt(manager: JetStreamManager, query: MsgRequest): Promise<
   try {
     return await manager.streams.getMessage(eventStream, query);
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === noMessageFound) return null;
+    if (isNoMessage(error)) return null;
     throw error;
   }
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { DiscardPolicy, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ForgeError } from '../../core/errors.ts';
 import { ensureStream } from '../../core/store/ensure-stream.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
+import { isConflict, isFull, isNoMessage } from '../../core/store/jetstream-errors.ts';
 
 /** Each opens one WebSocket, soon. Their stream is in memory and ages out: nothing is true that rests on it. */
 export interface Tickets {
@@ -16,10 +17,6 @@ export interface Tickets {
 export const ticketMs = 30_000;
 const streamName = 'TICKETS';
 const maxTickets = 100_000;
-/** Wrong expected sequence: on one server, and in a cluster. */
-const conflictCodes = [10071, 10164];
-const noMessageFound = 10037;
-const tooManyMessages = 10077;
 
 export async function createTickets(connection: NatsConnection, now: () => number = Date.now): Promise<Tickets> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
@@ -49,12 +46,12 @@ export async function createTickets(connection: NatsConnection, now: () => numbe
       const publish = () => client.publish(subjectOf(ticket), JSON.stringify({ keyId, expiresAt }), { expect: { streamName, lastSubjectSequence: 0 } });
       try {
         await publish().catch(async (error: unknown) => {
-          if (error instanceof JetStreamApiError && error.code === tooManyMessages) throw error;
+          if (isFull(error)) throw error;
           await ensure();
           return publish();
         });
       } catch (error) {
-        if (error instanceof JetStreamApiError && error.code === tooManyMessages) throw new ForgeError('rate_limited', 'too many tickets are out; try again in a minute', { retryAfterSeconds: 60 });
+        if (isFull(error)) throw new ForgeError('rate_limited', 'too many tickets are out; try again in a minute', { retryAfterSeconds: 60 });
         throw away(error);
       }
       return { ticket, expiresAt };
@@ -66,7 +63,7 @@ export async function createTickets(connection: NatsConnection, now: () => numbe
       try {
         stored = await manager.streams.getMessage(streamName, { last_by_subj: subject });
       } catch (error) {
-        if (error instanceof JetStreamApiError && error.code === noMessageFound) throw refuse();
+        if (isNoMessage(error)) throw refuse();
         throw away(error);
       }
       if (stored === null || stored.data.length === 0) throw refuse();
@@ -76,7 +73,7 @@ export async function createTickets(connection: NatsConnection, now: () => numbe
         // Of all gateways that try at this version, one succeeds.
         await client.publish(subject, '', { expect: { streamName, lastSubjectSequence: stored.seq } });
       } catch (error) {
-        if (error instanceof JetStreamApiError && conflictCodes.includes(error.code)) throw refuse();
+        if (isConflict(error)) throw refuse();
         throw away(error);
       }
       return keyId;

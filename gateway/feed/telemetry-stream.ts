@@ -1,12 +1,13 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { DeliverPolicy, DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { TelemetrySchema, type Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import { ensureStream } from '../../core/store/ensure-stream.ts';
+import { isNoMessage } from '../../core/store/jetstream-errors.ts';
+import { stopOnAbort } from '../../core/store/stop-on-abort.ts';
 
 const streamName = 'TELEMETRY';
 const weekNs = 7 * 24 * 3600 * 1e9;
-const noMessageFound = 10037;
 
 export interface StoredTelemetry {
   sequence: number;
@@ -44,8 +45,7 @@ export async function createTelemetryStream(connection: NatsConnection): Promise
     const consumer = await client.consumers.get(streamName, { filter_subjects: filter, deliver_policy: policy });
     if ((await consumer.info(true)).num_pending === 0) caughtUp();
     const messages = await consumer.consume({ expires: 2_000, max_messages: 1_000 });
-    const stop = (): void => messages.stop();
-    signal.addEventListener('abort', stop, { once: true });
+    const close = stopOnAbort(messages, signal);
     try {
       for await (const message of messages) {
         const telemetry = decode(message.data, message.subject);
@@ -53,8 +53,7 @@ export async function createTelemetryStream(connection: NatsConnection): Promise
         if (message.info.pending === 0) caughtUp();
       }
     } finally {
-      signal.removeEventListener('abort', stop);
-      await messages.close();
+      await close();
     }
   }
 
@@ -65,7 +64,7 @@ export async function createTelemetryStream(connection: NatsConnection): Promise
       try {
         return (await manager.streams.getMessage(streamName, { last_by_subj: `telemetry.*.${taskId}` }))?.seq ?? 0;
       } catch (error) {
-        if (error instanceof JetStreamApiError && error.code === noMessageFound) return 0;
+        if (isNoMessage(error)) return 0;
         throw error;
       }
     },

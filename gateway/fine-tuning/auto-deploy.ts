@@ -1,15 +1,12 @@
-import { setTimeout } from 'node:timers/promises';
-import { isForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { isForgotten } from '../../core/project/forgotten.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task, TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { deploySpec, ensureTask, exportSpec } from '../jobs/follow-up.ts';
+import { untilRecorded } from '../scheduler/until-recorded.ts';
 import type { ServedModels } from './served-models.ts';
 import { deployIdOf } from './view.ts';
-
-const retryMs = 1_000;
 
 /**
  * Has the models of OpenAI's jobs exported and put into the backend once they are trained, so that their names answer.
@@ -28,25 +25,12 @@ export function createAutoDeploy(deps: { ledger: Ledger; served: ServedModels; l
     await ensureTask(ledger, deployIdOf(job.id), job.project, deploySpec(job.id, `${job.project}:latest`), { after: exportId, actor: 'gateway' });
   };
 
-  // No event may come that would bring it up again, so it is not given up while NATS is away.
-  const deployInTheEnd = async (job: Task, quantization: string): Promise<void> => {
-    for (;;) {
-      try {
-        return await deploy(job, quantization);
-      } catch (error) {
-        if (stopped.signal.aborted) return;
-        if (!isForgeError(error, 'unavailable') && !isForgeError(error, 'version_conflict')) throw error;
-        logger.warn('a trained model could not be deployed yet', { job: job.id, error: error.message });
-        await setTimeout(retryMs, undefined, { signal: stopped.signal }).catch(() => {});
-      }
-    }
-  };
-
   const look = (task: TaskState): void => {
     if (task.status !== 'completed' || task.spec.kind.case !== 'train' || task.spec.kind.value.fineTuning === undefined) return;
     if (isForgotten(ledger, task)) return;
     if (!served.canDeploy() || ledger.head(taskAggregate, deployIdOf(task.id)).state.status !== 'none') return;
-    const work = deployInTheEnd(task, task.spec.kind.value.ggufQuantization)
+    const { ggufQuantization } = task.spec.kind.value;
+    const work = untilRecorded(() => deploy(task, ggufQuantization), stopped.signal, (why) => logger.warn('a trained model could not be deployed yet', { job: task.id, error: why }))
       .catch((error: unknown) => logger.error('a trained model could not be deployed', { job: task.id, error }))
       .finally(() => underWay.delete(work));
     underWay.add(work);

@@ -26,13 +26,16 @@ const parsers: Readonly<Record<OpenAiEndpoint, (body: Uint8Array) => RequestHead
   responses: parseResponsesRequest,
 };
 
-/** What models answer to, as a proxy: bytes pass through, only the value of `model` is changed. */
-export function createInferenceRoutes(deps: { backend: () => InferenceBackend; models: ModelDirectory }): OpenAiRoute[] {
+/**
+ * What models answer to, as a proxy: bytes pass through, only the value of `model` is changed.
+ * @param deps `bodyBytes`: of the largest request
+ */
+export function createInferenceRoutes(deps: { backend: () => InferenceBackend; models: ModelDirectory; bodyBytes?: number }): OpenAiRoute[] {
   const { models } = deps;
   const handle = async (endpoint: OpenAiEndpoint, { request, response }: OpenAiCall): Promise<void> => {
     const gone = new AbortController();
     response.on('close', () => response.writableFinished || gone.abort());
-    const body = await readBody(request);
+    const body = await readBody(request, deps.bodyBytes);
     const head = parsers[endpoint](body);
     const model = await resolveModel(models, head.model);
     const backend = deps.backend();

@@ -5,7 +5,6 @@ import { silentLogger } from '../../core/logger.ts';
 import { markRoute } from '../metrics/route-mark.ts';
 import type { RequestTarget } from '../port/target.ts';
 import { openAiError } from './errors.ts';
-import { bodyLimitBytes, limitBody } from './request-body.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
 import { sendOpenAi } from './send.ts';
 
@@ -16,19 +15,15 @@ export interface OpenAiLane {
   handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget): boolean;
 }
 
-/**
- * OpenAI's routes. Errors have OpenAI's `error` object and the reference's `detail` beside it.
- * @param deps `bodyBytes`: the largest body that `readBody` takes here
- */
-export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; bodyBytes?: number; logger?: Logger }): OpenAiLane {
-  const { bodyBytes = bodyLimitBytes, logger = silentLogger } = deps;
+/** OpenAI's routes. Errors have OpenAI's `error` object and the reference's `detail` beside it. */
+export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?: Logger }): OpenAiLane {
+  const { logger = silentLogger } = deps;
   const match = createOpenAiRouter(deps.routes);
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: RequestTarget, { byVerb, values }: MatchedPath): Promise<void> => {
     const route = byVerb.get(request.method === 'HEAD' ? 'GET' : request.method!);
     if (route === undefined) return refuseVerb(response, [...byVerb.keys(), ...(byVerb.has('GET') ? ['HEAD'] : [])].join(', '));
     markRoute(response, 'openai', route.path);
-    if (bodyBytes !== bodyLimitBytes) limitBody(request, bodyBytes);
     await route.handle({ request, response, values, query: () => url.searchParams });
   };
 

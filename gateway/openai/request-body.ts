@@ -4,20 +4,13 @@ import { ByteChunks } from '../port/byte-chunks.ts';
 
 export const bodyLimitBytes = 16 * 1024 * 1024;
 
-const limits = new WeakMap<IncomingMessage, number>();
-
-/** For `readBody`, whoever calls it. */
-export function limitBody(request: IncomingMessage, limitBytes: number): void {
-  limits.set(request, limitBytes);
-}
-
 /**
  * Reads a request's body.
  * What is too large is still read, and thrown away, up to four times the limit: a client that is busy sending would
  * otherwise find its connection reset instead of an answer.
  * @throws ForgeError too_large, cancelled
  */
-export function readBody(request: IncomingMessage, limitBytes = limits.get(request) ?? bodyLimitBytes): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limitBytes = bodyLimitBytes): Promise<Buffer> {
   const tooLarge = (): ForgeError => new ForgeError('too_large', `body: must be at most ${limitBytes} bytes`, { field: 'body' });
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length'] ?? 0) > limitBytes * 4) return reject(tooLarge());

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { invalid } from '../../core/errors.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
+/** A request's outermost members, not yet checked. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** What the gateway needs to know of a request for an answer; the rest is the backend's business. */
 export interface RequestHead {
@@ -17,14 +18,15 @@ export interface RequestHead {
  * @throws ForgeError invalid_argument, naming the field
  */
 export function parseHead(body: Uint8Array): RequestHead {
-  const fields = parseObject(body);
+  const fields = readFields(body);
   const { model, stream } = fields;
   if (model !== undefined && (typeof model !== 'string' || model === '')) throw invalid('model', 'must be a non-empty string');
   if (stream !== undefined && stream !== null && typeof stream !== 'boolean') throw invalid('stream', 'must be true or false');
   return { model, stream: stream === true, fields };
 }
 
-function parseObject(body: Uint8Array): Fields {
+/** @throws ForgeError invalid_argument */
+export function readFields(body: Uint8Array): Fields {
   let value: unknown;
   try {
     value = JSON.parse(asUtf8(body));
@@ -43,16 +45,18 @@ function asUtf8(body: Uint8Array): string {
 
 /** The sampling that chat and completions share. */
 export function checkSampling(fields: Fields): void {
-  checkNumber(fields, 'temperature', 0, 2);
-  checkNumber(fields, 'top_p', 0, 1);
+  readNumber(fields, 'temperature', 0, 2);
+  readNumber(fields, 'top_p', 0, 1);
   checkInteger(fields, 'seed', Number.MIN_SAFE_INTEGER);
   checkStop(fields['stop']);
 }
 
-export function checkNumber(fields: Fields, field: string, min: number, max: number): void {
+/** @returns undefined where the field is absent or null. @throws ForgeError invalid_argument */
+export function readNumber(fields: Fields, field: string, min: number, max: number): number | undefined {
   const value = fields[field] ?? undefined;
-  if (value === undefined) return;
+  if (value === undefined) return undefined;
   if (typeof value !== 'number' || !(value >= min && value <= max)) throw invalid(field, `must be a number from ${min} to ${max}`);
+  return value;
 }
 
 export function checkInteger(fields: Fields, field: string, min: number): void {

@@ -1,28 +1,8 @@
 import { invalid } from '../../core/errors.ts';
 import type { BackendKind, OpenAiEndpoint } from '../inference/backend.ts';
 import { engineUnsupported } from '../inference/embedded/unsupported.ts';
+import { firstRefused, otherThan, type Refused, type Unsupported } from '../inference/refused-parameter.ts';
 
-/** Which values of a parameter are refused, in words for the docs and as a test. */
-export interface Refused {
-  words: string;
-  test(value: unknown): boolean;
-}
-
-/** A parameter that a backend takes and then leaves aside: asking for it is refused, so that nobody believes it was done. */
-export interface Unsupported {
-  endpoint: OpenAiEndpoint;
-  /** Outermost name in the request. */
-  parameter: string;
-  refused: Refused;
-  /** What to do instead. */
-  remedy: string;
-}
-
-/** All but values that ask for what is done anyway. Null and absence never ask for anything. */
-export const otherThan = (...same: unknown[]): Refused => {
-  const texts = same.map((value) => JSON.stringify(value));
-  return { words: texts.length === 0 ? 'any value' : `other than ${texts.join(' or ')}`, test: (value) => !texts.includes(JSON.stringify(value)) };
-};
 const anyValue = otherThan();
 const tokenIds: Refused = {
   words: 'token ids',
@@ -87,8 +67,6 @@ for (const [kind, rows] of Object.entries(unsupported)) {
 
 /** @throws ForgeError invalid_argument, naming the first parameter that the backend would leave aside */
 export function refuseUnsupported(kind: BackendKind, endpoint: OpenAiEndpoint, request: Readonly<Record<string, unknown>>): void {
-  for (const { parameter, refused, remedy } of byEndpoint.get(`${kind} ${endpoint}`) ?? []) {
-    const value = request[parameter] ?? undefined;
-    if (value !== undefined && refused.test(value)) throw invalid(parameter, `${names[kind]} does not support ${refused.words === 'any value' ? 'it' : refused.words}; ${remedy}`);
-  }
+  const row = firstRefused(byEndpoint.get(`${kind} ${endpoint}`) ?? [], request);
+  if (row !== undefined) throw invalid(row.parameter, `${names[kind]} does not support ${row.refused.words === 'any value' ? 'it' : row.refused.words}; ${row.remedy}`);
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 import { isForgeError } from '../../core/errors.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -8,8 +7,7 @@ import type { Ledger } from '../../core/store/ledger.ts';
 import type { TaskCommand } from '../../core/task/commands.ts';
 import { isTerminal, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-
-const retryMs = 500;
+import { untilRecorded } from './until-recorded.ts';
 
 /**
  * Keeps what belongs together in step, from events alone: makes the extract task of a job where it is missing, ends
@@ -22,18 +20,12 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
   const underWay = new Set<Promise<void>>();
   let stopListening = (): void => {};
 
-  // No event may come that would bring it up again, so it is not given up while NATS is away.
   const record = async (id: string, command: TaskCommand, meta: CommandMeta): Promise<void> => {
-    for (;;) {
-      try {
-        await ledger.execute(taskAggregate, id, command, meta);
-        return;
-      } catch (error) {
-        if (isForgeError(error, 'already_exists') || isForgeError(error, 'wrong_state') || stopped.signal.aborted) return;
-        if (!isForgeError(error, 'unavailable') && !isForgeError(error, 'version_conflict')) return logger.error('a follow-up could not be recorded', { id, command: command.type, error });
-        logger.warn('a follow-up could not be recorded yet', { id, command: command.type, error: error.message });
-        await setTimeout(retryMs, undefined, { signal: stopped.signal }).catch(() => {});
-      }
+    try {
+      await untilRecorded(() => ledger.execute(taskAggregate, id, command, meta), stopped.signal, (why) => logger.warn('a follow-up could not be recorded yet', { id, command: command.type, error: why }));
+    } catch (error) {
+      // Another gateway was first, or things have moved on.
+      if (!isForgeError(error, 'already_exists') && !isForgeError(error, 'wrong_state')) logger.error('a follow-up could not be recorded', { id, command: command.type, error });
     }
   };
 

@@ -1,5 +1,6 @@
 import { invalid } from '../../../core/errors.ts';
-import { readFields, readFlag, readInteger } from './fields.ts';
+import { readFields } from '../../openai/request-fields.ts';
+import { readFlag, readInteger } from './fields.ts';
 import type { GenerationRequest } from './request.ts';
 import { readGeneration } from './request.ts';
 import type { TextInput } from './text-input.ts';

@@ -1,5 +1,6 @@
 import { invalid } from '../../../core/errors.ts';
-import { readFields, readInteger, readModel } from './fields.ts';
+import { readFields } from '../../openai/request-fields.ts';
+import { readInteger, readModel } from './fields.ts';
 import type { TextInput } from './text-input.ts';
 import { readTextInputs } from './text-input.ts';
 import { refuseUnsupported } from './unsupported.ts';

@@ -1,8 +1,8 @@
 import { invalid } from '../../../core/errors.ts';
 import { parseChatRequest } from '../../openai/chat-request.ts';
 import type { TemplateMessage } from '../export-record.ts';
-import type { Fields } from './fields.ts';
-import { readFields, readFlag, readInteger, readModel } from './fields.ts';
+import { readFields, type Fields } from '../../openai/request-fields.ts';
+import { readFlag, readInteger, readModel } from './fields.ts';
 import type { Sampling } from './sampling.ts';
 import { readSampling } from './sampling.ts';
 import type { ResponseFormat } from './response-format.ts';

@@ -1,7 +1,7 @@
 import type { Token } from 'node-llama-cpp';
 import { invalid } from '../../../core/errors.ts';
-import type { Fields } from './fields.ts';
-import { readInteger, readNumber } from './fields.ts';
+import { readNumber, type Fields } from '../../openai/request-fields.ts';
+import { readInteger } from './fields.ts';
 
 /** Sampling as OpenAI names it; defaults as Ollama's OpenAI route has them. */
 export interface Sampling {

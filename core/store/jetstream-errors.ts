@@ -1,0 +1,11 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+
+// Codes of nats-server's errors.json.
+const isAnyOf = (error: unknown, ...codes: number[]): boolean => error instanceof JetStreamApiError && codes.includes(error.code);
+
+/** Wrong expected sequence: on one server, and in a cluster. */
+export const isConflict = (error: unknown): boolean => isAnyOf(error, 10071, 10164);
+export const isNoMessage = (error: unknown): boolean => isAnyOf(error, 10037);
+export const isNoStream = (error: unknown): boolean => isAnyOf(error, 10059);
+/** The stream is at its limit of messages and takes no more. */
+export const isFull = (error: unknown): boolean => isAnyOf(error, 10077);
