@@ -5,7 +5,7 @@ import type { Ledger } from '../core/store/ledger.ts';
 import type { InferenceBackend } from './inference/backend.ts';
 import { splitModelName } from './models.ts';
 import type { DeleteModel, ModelDirectory } from './openai/model-directory.ts';
-import { modelNotFound } from './openai/models.ts';
+import { resolveModel } from './openai/models.ts';
 
 /** What was appended comes back by the subscription in milliseconds. */
 const appliedMs = 30_000;
@@ -40,8 +40,7 @@ export function createDeleteModel({ ledger, backend, models }: Deps): DeleteMode
     const backendName = `${project}:${tag}`;
     const { state } = await ledger.find(modelAggregate, project);
     if (tag !== 'latest' && state.deleted.includes(tag) && (await backend.models(signal)).some((model) => model.name === backendName)) return removeFiles(backendName);
-    const found = models.resolve(name) ?? (await models.refresh?.(), models.resolve(name));
-    if (found === undefined) throw modelNotFound(name, models);
+    const found = await resolveModel(models, name);
     if (backend.kind === 'upstream') throw new ForgeError('permission_denied', `model: "${name}" is the upstream server's own; delete it there`, { field: 'model' });
     // Base models are the backend's own: other programs may use them, and AI Forge did not put them there.
     if (state.versions.length === 0) {

@@ -3,10 +3,9 @@ import { isForgotten } from '../../core/project/forgotten.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task, TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { deploySpec, ensureTask, exportSpec } from '../jobs/follow-up.ts';
+import { deployIdOf, deploySpec, ensureTask, exportIdOf, exportSpec } from '../jobs/follow-up.ts';
 import { untilRecorded } from '../scheduler/until-recorded.ts';
 import type { ServedModels } from './served-models.ts';
-import { deployIdOf } from './view.ts';
 
 /**
  * Has the models of OpenAI's jobs exported and put into the backend once they are trained, so that their names answer.
@@ -20,7 +19,7 @@ export function createAutoDeploy(deps: { ledger: Ledger; served: ServedModels; l
   let stopListening = (): void => {};
 
   const deploy = async (job: Task, quantization: string): Promise<void> => {
-    const exportId = `${job.id}.export`;
+    const exportId = exportIdOf(job.id);
     await ensureTask(ledger, exportId, job.project, exportSpec(job.id, quantization), { actor: 'gateway' });
     await ensureTask(ledger, deployIdOf(job.id), job.project, deploySpec(job.id, `${job.project}:latest`), { after: exportId, actor: 'gateway' });
   };

@@ -6,6 +6,7 @@ import type { TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { isTerminal, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { defaults } from '../../core/training/defaults.ts';
+import { deployIdOf } from '../jobs/follow-up.ts';
 import type { FineTuningDeps } from './deps.ts';
 
 export type FineTuningView = MessageInitShape<typeof FineTuningJobSchema>;
@@ -61,11 +62,6 @@ function statusOf(job: Task, deps: ViewDeps): FineTuningStatus {
 function isBeingDeployed(job: Task, { ledger, served }: ViewDeps): boolean {
   if ((job.spec.kind.value as TrainSpec).fineTuning === undefined || !served.canDeploy()) return false;
   return !isTerminal(ledger.head(taskAggregate, deployIdOf(job.id)).state);
-}
-
-/** Of the deployment that is made by itself. */
-export function deployIdOf(jobId: string): string {
-  return `${jobId}.deploy`;
 }
 
 function finishedAt(job: Task, { ledger, served }: ViewDeps): number {

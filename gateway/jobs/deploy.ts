@@ -8,7 +8,7 @@ import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { InferenceBackend } from '../inference/backend.ts';
 import { awaitTask } from './await-task.ts';
-import { completedJob, deploySpec, ensureTask, expectCompleted, exportSpec } from './follow-up.ts';
+import { completedJob, deployIdOf, deploySpec, ensureTask, expectCompleted, exportIdOf, exportSpec } from './follow-up.ts';
 import { jobPaths, shownPath } from './paths.ts';
 
 export interface DeployDeps {
@@ -32,7 +32,7 @@ export async function deploy(deps: DeployDeps, jobId: string, signal: AbortSigna
   if (await isServing(deps, job, signal)) return answer;
 
   const spec = job.spec.kind.case === 'train' ? job.spec.kind.value : undefined;
-  const exportId = `${jobId}.export`;
+  const exportId = exportIdOf(jobId);
   await ensureTask(ledger, exportId, job.project, exportSpec(jobId, spec?.ggufQuantization ?? ''));
   const taskId = nextDeploy(ledger, jobId);
   // The request comes first: a task that ran without one would not move the alias.
@@ -60,7 +60,7 @@ async function isServing({ ledger, backend, jobsDir }: DeployDeps, job: Task, si
 /** The deploy that is under way or can be tried again, else a new one: `.deploy`, `.deploy.2`, ... */
 function nextDeploy(ledger: Ledger, jobId: string): string {
   for (let n = 1; ; n++) {
-    const id = n === 1 ? `${jobId}.deploy` : `${jobId}.deploy.${n}`;
+    const id = n === 1 ? deployIdOf(jobId) : `${deployIdOf(jobId)}.${n}`;
     const { status } = ledger.head(taskAggregate, id).state;
     if (status !== 'completed' && status !== 'cancelled') return id;
   }

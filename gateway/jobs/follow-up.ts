@@ -43,6 +43,15 @@ export async function ensureTask(ledger: Ledger, id: string, project: string, sp
   }
 }
 
+export function exportIdOf(jobId: string): string {
+  return `${jobId}.export`;
+}
+
+/** Of a job's first deployment. */
+export function deployIdOf(jobId: string): string {
+  return `${jobId}.deploy`;
+}
+
 export function exportSpec(jobId: string, ggufQuantization: string): TaskSpec {
   return create(TaskSpecSchema, { kind: { case: 'export', value: { jobId, ggufQuantization } } });
 }

@@ -35,7 +35,7 @@ export async function resolveModel(models: ModelDirectory, asked: string | undef
   return { name, backendName: found.backendName };
 }
 
-export function modelNotFound(name: string, models: ModelDirectory): ForgeError {
+function modelNotFound(name: string, models: ModelDirectory): ForgeError {
   const names = models.list().map((model) => model.name);
   const shown = names.slice(0, 20).join(', ') + (names.length > 20 ? `, and ${names.length - 20} more` : '');
   const there = names.length === 0 ? 'no model is deployed yet; deploy one with POST /deploy/{job_id}' : `there is ${shown}`;

@@ -8,7 +8,7 @@ import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { createJob } from '../jobs/create-job.ts';
-import { ensureTask } from '../jobs/follow-up.ts';
+import { deployIdOf, ensureTask, exportIdOf } from '../jobs/follow-up.ts';
 
 const actor = 'guardian';
 
@@ -32,15 +32,15 @@ export async function carryOut(ledger: Ledger, request: StepRequest): Promise<st
     case 'evaluate':
       return ensure(`${action.value.jobId}.gate`, action);
     case 'export':
-      return ensure(`${action.value.jobId}.export`, action);
+      return ensure(exportIdOf(action.value.jobId), action);
     case 'deploy': {
       const { jobId } = action.value;
-      const id = `${jobId}.deploy.pipeline`;
+      const id = `${deployIdOf(jobId)}.pipeline`;
       // The request comes first: a task that ran without one would not move the alias. Sent again it asks for nothing new.
       if ((await ledger.refresh(taskAggregate, id)).state.status === 'none') {
         await ledger.execute(modelAggregate, project, { type: 'request-deploy', jobId, taskId: id }, meta());
       }
-      return ensure(id, action, `${jobId}.export`);
+      return ensure(id, action, exportIdOf(jobId));
     }
     case 'control':
       return control(ledger, action.value);

@@ -5,6 +5,7 @@ import { ReferenceModelSchema, type Inputs, type TaskResult, type TrainSpec } fr
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { Task } from '../../core/task/state.ts';
+import { exportIdOf } from '../jobs/follow-up.ts';
 
 type InputsInit = Partial<Omit<Inputs, '$typeName' | '$unknown'>>;
 
@@ -19,7 +20,7 @@ export function inputsOf(task: Task, ledger: Ledger): InputsInit {
     case 'export':
       return { ...finishedTraining(kind.value.jobId, ledger), project: task.project };
     case 'deploy': {
-      const exported = resultOf(`${kind.value.jobId}.export`, 'export', ledger);
+      const exported = resultOf(exportIdOf(kind.value.jobId), 'export', ledger);
       return { exportDigest: exported.exportDigest, ggufDigest: exported.ggufDigest, project: task.project };
     }
     default:
