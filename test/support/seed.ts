@@ -1,3 +1,5 @@
+import { randomNumbers } from '../../core/random-numbers.ts';
+
 /**
  * Where the seed of a random test comes from: AI_FORGE_TEST_SEED, else the clock. Whoever uses it prints it, so that
  * a failure can be had again.
@@ -9,13 +11,8 @@ export function testSeed(): number {
   return Number(set);
 }
 
-/** Uniform whole numbers from `min` to `max`, the same for the same seed (mulberry32). */
+/** Uniform whole numbers from `min` to `max`, the same for the same seed. */
 export function randomIntegers(seed: number): (min: number, max: number) => number {
-  let state = seed >>> 0;
-  return (min, max) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return min + Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * (max - min + 1));
-  };
+  const next = randomNumbers(seed);
+  return (min, max) => min + Math.floor(next() * (max - min + 1));
 }

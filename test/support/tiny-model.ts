@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { randomNumbers } from '../../core/random-numbers.ts';
 import type { ExportedModel } from '../../gateway/inference/backend.ts';
 import type { GgufTensor, GgufValue } from './tiny-gguf.ts';
 import { writeGguf } from './tiny-gguf.ts';
@@ -124,15 +125,4 @@ function tensors(tokens: readonly string[], seed: number, stuck: boolean): GgufT
     ones('output_norm.weight'),
     output,
   ];
-}
-
-/** mulberry32: the same numbers for the same seed everywhere. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

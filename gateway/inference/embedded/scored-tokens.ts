@@ -1,4 +1,5 @@
 import type { LlamaContextSequence, Token } from 'node-llama-cpp';
+import { randomNumbers } from '../../../core/random-numbers.ts';
 import type { Generation, NextToken } from './generation.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { Sampling } from './sampling.ts';
@@ -57,15 +58,4 @@ function choose(all: readonly (readonly [Token, number])[], { temperature, topP 
   let left = random() * weights.reduce((sum, weight) => sum + weight, 0);
   const at = weights.findIndex((weight) => (left -= weight) < 0);
   return kept.at(at)![0];
-}
-
-/** mulberry32: the same numbers for the same seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
