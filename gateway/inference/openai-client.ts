@@ -1,5 +1,6 @@
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendModel, BackendResponse, OpenAiEndpoint } from './backend.ts';
+import type { CancelSignal } from './cancel.ts';
 import type { UpstreamHttp } from './upstream-http.ts';
 
 /** A probe that takes longer than this counts as no answer. */
@@ -8,7 +9,7 @@ export const probeMs = 800;
 /** The calls that all OpenAI-compatible servers share. `base` ends in `/v1`. */
 export function createOpenAiClient(http: UpstreamHttp, base: () => string) {
   return {
-    send(endpoint: OpenAiEndpoint, body: Uint8Array, signal: AbortSignal): Promise<BackendResponse> {
+    send(endpoint: OpenAiEndpoint, body: Uint8Array, signal: CancelSignal): Promise<BackendResponse> {
       return http.send({ method: 'POST', url: `${base()}/${endpoint}`, body, signal });
     },
 

@@ -1,6 +1,7 @@
 import { Agent } from 'undici';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from './backend.ts';
+import type { CancelSignal } from './cancel.ts';
 import { UpstreamAnswer } from './upstream-answer.ts';
 
 /** Loading a large model or reading a long prompt is silent for minutes; more than this is a hang. */
@@ -12,7 +13,7 @@ export interface UpstreamRequest {
   url: string;
   body?: Uint8Array | string | AsyncIterable<Uint8Array>;
   headers?: Record<string, string>;
-  signal: AbortSignal;
+  signal: CancelSignal;
 }
 
 /** HTTP to one backend: kept connections, back-pressure, no buffering, errors that name the backend. */
@@ -28,7 +29,7 @@ export interface UpstreamHttp {
 export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
   const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, headersTimeout: silenceMs, bodyTimeout: silenceMs, connect: { timeout: 5_000 } });
 
-  const translate = (error: unknown, url: string, signal: AbortSignal, midway: boolean): ForgeError => {
+  const translate = (error: unknown, url: string, signal: CancelSignal, midway: boolean): ForgeError => {
     if (error instanceof ForgeError) return error;
     if (signal.aborted) return new ForgeError('cancelled', 'The request was given up', { cause: error });
     const where = new URL(url).origin;
@@ -71,7 +72,7 @@ export async function readAll(body: AsyncIterable<Uint8Array>, limitBytes: numbe
     if (size > limitBytes) throw new ForgeError('unavailable', `${who} answered with more than ${limitBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 /** What was asked for before: a backend has few addresses, and none with a query. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { onClosed } from '../port/response.ts';
 import { Family, type Counter, type Histogram } from './exposition.ts';
 import { begunAt, laneOf, markBegin, routeOf, type Lane } from './route-mark.ts';
 
@@ -37,15 +38,13 @@ export function createRequestMetrics(): RequestMetrics {
     counter.add();
     meter.seconds.observe((performance.now() - begun) / 1000);
   };
-  // One function for all answers, so that none needs a closure of its own.
-  function over(this: ServerResponse): void {
-    count(laneOf(this), routeOf(this), this.req.method, this.headersSent ? this.statusCode : clientGone, begunAt(this));
-  }
+  const over = (response: ServerResponse): void =>
+    count(laneOf(response), routeOf(response), response.req.method, response.headersSent ? response.statusCode : clientGone, begunAt(response));
 
   return {
     watch(response) {
       markBegin(response, performance.now());
-      response.on('close', over);
+      onClosed(response, () => over(response));
     },
     count,
     text: () => requests.text() + seconds.text(),

@@ -22,6 +22,13 @@ export async function openAiModel(models: ModelDirectory, name: string): Promise
   return toOpenAi(found);
 }
 
+/** The model behind a name where it is known already, which it nearly always is. */
+export function knownModel(models: ModelDirectory, asked: string | undefined): { name: string; backendName: string } | undefined {
+  const name = asked ?? models.active();
+  const found = name === undefined ? undefined : models.resolve(name);
+  return found === undefined ? undefined : { name: name!, backendName: found.backendName };
+}
+
 /**
  * Finds the model of the backend behind a name, for as long as the request lasts: an alias that moves meanwhile changes
  * nothing for it. What is not known is looked for once more, in case it has just come.

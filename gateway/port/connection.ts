@@ -45,23 +45,20 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
   let frames = false;
   let released = false;
   const calls = new Set<CallClock>();
+  const over = (call: CallClock): void => {
+    if (!calls.delete(call)) return;
+    idleSince = clock();
+    bytesWhenIdle = socket.bytesRead;
+  };
 
   return {
     socket,
     isIdle: () => calls.size === 0 && !released,
     open(call) {
       headerSince = undefined;
-      const watched = new CallClock(call, socket, limits, clock);
+      const watched = new CallClock(call, socket, limits, clock, over);
       calls.add(watched);
-      return {
-        bodyEnded: () => watched.bodyEnded(),
-        lingers: () => watched.lingers(),
-        ended() {
-          if (!calls.delete(watched)) return;
-          idleSince = clock();
-          bytesWhenIdle = socket.bytesRead;
-        },
-      };
+      return watched;
     },
     framed() {
       frames = true;
@@ -81,27 +78,33 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
   };
 }
 
-class CallClock {
+class CallClock implements OpenCall {
   private readonly call: Call;
   private readonly socket: Socket;
   private readonly limits: PortLimits;
   private readonly clock: () => number;
+  private readonly over: (call: CallClock) => void;
   private bodyDeadline = Infinity;
   private bytes = 0;
   private movedAt: number;
   private drainedAt: number | undefined;
 
-  constructor(call: Call, socket: Socket, limits: PortLimits, clock: () => number) {
+  constructor(call: Call, socket: Socket, limits: PortLimits, clock: () => number, over: (call: CallClock) => void) {
     this.call = call;
     this.socket = socket;
     this.limits = limits;
     this.clock = clock;
+    this.over = over;
     this.movedAt = clock();
     if (call.body === 'bounded') this.bodyDeadline = clock() + limits.bodyMs;
   }
 
   expire(): void {
     this.call.expire();
+  }
+
+  ended(): void {
+    this.over(this);
   }
 
   bodyEnded(): void {

@@ -19,7 +19,7 @@ import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin, type Allowed } from './origin.ts';
 import { challenge, refuse, type Lane } from './refuse.ts';
-import { PortResponse } from './response.ts';
+import { onClosed, PortResponse } from './response.ts';
 import { parseTarget, type RequestTarget } from './target.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
@@ -37,6 +37,9 @@ export interface DispatchDeps {
   logger: Logger;
 }
 
+/** A reset is the client's right; lanes learn of it by `close`. */
+const ignore = (): void => undefined;
+
 /** Gives each request to its lane: raw handlers, then RPC paths, then REST, which also says what is not found. */
 export function createDispatch(deps: DispatchDeps): {
   request(request: IncomingMessage, response: ServerResponse): void;
@@ -53,7 +56,7 @@ export function createDispatch(deps: DispatchDeps): {
     try {
       const pass = deps.gate.enter({ verb: request.method!, path, headers: request.headers, end: () => response.destroy() });
       setCaller(request, pass.caller);
-      response.once('close', pass.leave);
+      onClosed(response, pass.leave);
       return true;
     } catch (error) {
       if (!(error instanceof ForgeError)) throw error;
@@ -95,7 +98,7 @@ export function createDispatch(deps: DispatchDeps): {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
       if (response instanceof PortResponse) response.requestId = requestId;
       else response.setHeader('x-request-id', requestId);
-      response.on('error', () => undefined);
+      response.on('error', ignore);
       deps.metrics?.watch(response);
       try {
         lanes(request, response, requestId);

@@ -52,7 +52,7 @@ export function createHttp1(deps: Http1Deps): Http1Side {
     if (withBody) request.on('end', () => call.bodyEnded());
     // After its answer a connection goes on with what is left of the body, which is dropped for a while: closing at
     // once would reset the connection, and the client might never see the answer.
-    response.on('close', () => {
+    response.whenClosed(() => {
       open.delete(response);
       // For an answer whose header has already promised to keep the connection.
       if (going) socket.destroySoon();
