@@ -6,6 +6,7 @@ import { ForgeError } from '../../core/errors.ts';
 import { Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
+import { Bag, type Bagged } from '../port/bag.ts';
 import { credentialOf } from './credential.ts';
 import type { Need } from './needs.ts';
 import type { RouteTable } from './route-table.ts';
@@ -27,6 +28,11 @@ export interface Pass {
   /** Key id, or `anonymous`. */
   caller: string;
   leave(): void;
+}
+
+/** Somebody who is in, with a key. */
+interface OpenPass extends Pass, Bagged {
+  end(): void;
 }
 
 /** The one check that every request passes before any lane sees it. */
@@ -60,7 +66,7 @@ export interface GateDeps {
 export function createGate(deps: GateDeps): Gate {
   const { keys, ledger, tickets, routes, logger, now = Date.now } = deps;
   const tally: Tally = createTally(deps.limits);
-  const open = new Map<string, Set<Visitor>>();
+  const open = new Map<string, Bag<OpenPass>>();
   const noting = new Set<string>();
 
   if (keys && !listKeys(ledger).some(([, { status }]) => status === 'active')) {
@@ -103,22 +109,25 @@ export function createGate(deps: GateDeps): Gate {
 
   const admit = (visitor: Visitor, caller: string, count: () => void): Pass => {
     if (caller === anonymous) return { caller, leave: count };
-    let visitors = open.get(caller);
-    if (visitors === undefined) open.set(caller, (visitors = new Set()));
-    visitors.add(visitor);
-    return {
+    let passes = open.get(caller);
+    if (passes === undefined) open.set(caller, (passes = new Bag()));
+    const pass: OpenPass = {
       caller,
+      place: -1,
+      end: () => visitor.end(),
       leave() {
         count();
-        visitors.delete(visitor);
-        if (visitors.size === 0 && open.get(caller) === visitors) open.delete(caller);
+        passes.delete(pass);
+        if (passes.size === 0 && open.get(caller) === passes) open.delete(caller);
       },
     };
+    passes.add(pass);
+    return pass;
   };
 
   ledger.onApplied(({ stored, head }) => {
     if (stored.aggregate !== apiKeyAggregate.name || (head.state as { status: string }).status !== 'revoked') return;
-    for (const visitor of [...(open.get(stored.id) ?? [])]) visitor.end();
+    for (const pass of open.get(stored.id)?.all() ?? []) pass.end();
   });
 
   return {

@@ -1,4 +1,4 @@
-import { Agent } from 'undici';
+import { Agent } from './undici-agent.ts';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from './backend.ts';
 import type { CancelSignal } from './cancel.ts';

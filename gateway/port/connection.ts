@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { Bag, type Bagged } from './bag.ts';
 import type { PortLimits } from './limits.ts';
 
 /** One request and its answer, as far as deadlines go. */
@@ -44,7 +45,7 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
   let bytesWhenIdle = 0;
   let frames = false;
   let released = false;
-  const calls = new Set<CallClock>();
+  const calls = new Bag<CallClock>();
   const over = (call: CallClock): void => {
     if (!calls.delete(call)) return;
     idleSince = clock();
@@ -69,7 +70,7 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
     },
     check(now) {
       if (released) return undefined;
-      for (const call of calls) if (call.isOver(now)) call.expire();
+      for (const call of calls.all()) if (call.isOver(now)) call.expire();
       if (calls.size > 0) return undefined;
       if (!frames && socket.bytesRead !== bytesWhenIdle) headerSince ??= now;
       if (headerSince !== undefined) return now - headerSince > limits.headerMs ? 'late' : undefined;
@@ -78,7 +79,8 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
   };
 }
 
-class CallClock implements OpenCall {
+class CallClock implements OpenCall, Bagged {
+  place = -1;
   private readonly call: Call;
   private readonly socket: Socket;
   private readonly limits: PortLimits;

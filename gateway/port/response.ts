@@ -1,10 +1,12 @@
+import type { Bagged } from './bag.ts';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 
 /**
  * An HTTP/1.1 answer that brings its `x-request-id`. Where the header is written at once, which is what lanes do, Node needs no
  * table of headers for it; that table would cost more than all the rest of writing a small answer.
  */
-export class PortResponse extends ServerResponse<IncomingMessage> {
+export class PortResponse extends ServerResponse<IncomingMessage> implements Bagged {
+  place = -1;
   requestId: string | undefined;
   #hasTable = false;
   #whenClosed: (() => void)[] | undefined;
