@@ -24,6 +24,8 @@ export interface Config {
   dataDir: string;
   /** `auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server. */
   inference: string;
+  /** Of the server that `inference` names; empty for none. */
+  inferenceKey: string;
   ollamaUrl: string;
   projectRoots: readonly string[];
   natsUrl: string;
@@ -75,6 +77,7 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_FIRST_BYTE_MS', default: '300000', help: 'how long a backend may take to begin its answer; longer is a 504' },
   { key: 'FORGE_DATA_DIR', default: '.forge', help: 'events, blobs, logs and models' },
   { key: 'FORGE_INFERENCE', default: 'auto', help: '`auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server' },
+  { key: 'FORGE_INFERENCE_KEY', default: '', help: 'API key of that server, if it wants one' },
   { key: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434', help: 'where Ollama listens' },
   { key: 'FORGE_PROJECT_ROOTS', default: '.', help: 'folders that repositories may lie in, separated like PATH' },
   { key: 'FORGE_NATS_URL', default: 'nats://127.0.0.1:4222', help: 'nats-server; `npm start` runs its own and sets this' },
@@ -148,6 +151,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (!['auto', 'ollama', 'embedded'].includes(inference) && !isHttpUrl(inference)) {
     problems.push(`FORGE_INFERENCE: must be auto, ollama, embedded or an http(s) URL, not "${inference}"`);
   }
+  const inferenceKey = text('FORGE_INFERENCE_KEY');
+  if (inferenceKey !== '' && !isHttpUrl(inference)) problems.push('FORGE_INFERENCE_KEY: is for FORGE_INFERENCE that is a URL; leave one of them out');
+  if (!/^[\x21-\x7e]*$/.test(inferenceKey)) problems.push('FORGE_INFERENCE_KEY: must be visible ASCII without spaces');
   const ollamaUrl = withScheme(text('OLLAMA_HOST'));
   if (!isHttpUrl(ollamaUrl)) problems.push(`OLLAMA_HOST: must be host:port or an http(s) URL, not "${text('OLLAMA_HOST')}"`);
   const workerId = text('FORGE_WORKER_ID');
@@ -170,6 +176,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     firstByteMs: integer('FORGE_FIRST_BYTE_MS', 10, 600_000),
     dataDir: path(text('FORGE_DATA_DIR')),
     inference,
+    inferenceKey,
     ollamaUrl,
     projectRoots: Object.freeze(text('FORGE_PROJECT_ROOTS').split(delimiter).filter(Boolean).map(path)),
     natsUrl: text('FORGE_NATS_URL'),

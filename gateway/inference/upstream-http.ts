@@ -25,8 +25,11 @@ export interface UpstreamHttp {
   close(): Promise<void>;
 }
 
-/** @param remedy what to do when it does not answer, e.g. "Start it with `ollama serve`" */
-export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
+/**
+ * @param remedy what to do when it does not answer, e.g. "Start it with `ollama serve`"
+ * @param always headers of every request
+ */
+export function createUpstreamHttp(who: string, remedy: string, always: Readonly<Record<string, string>> = {}): UpstreamHttp {
   const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, headersTimeout: silenceMs, bodyTimeout: silenceMs, connect: { timeout: 5_000 } });
 
   const translate = (error: unknown, url: string, signal: CancelSignal, midway: boolean): ForgeError => {
@@ -39,7 +42,7 @@ export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
 
   const send = async (options: UpstreamRequest): Promise<BackendResponse> => {
     const { method, url, signal } = options;
-    const headers: Record<string, string> = { ...options.headers };
+    const headers: Record<string, string> = { ...always, ...options.headers };
     if (options.body !== undefined) headers['content-type'] ??= 'application/json';
     const answer = new UpstreamAnswer(signal, (error, midway) => translate(error, url, signal, midway));
     if (!signal.aborted) {
