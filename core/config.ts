@@ -17,6 +17,7 @@ export interface Config {
   maxRequests: number;
   maxInference: number;
   maxInferencePerKey: number;
+  maxRequestsPerKey: number;
   /** The largest body of a request to a model; others may have 1 MiB of it. */
   maxBodyBytes: number;
   /** How long a backend may take to begin its answer. */
@@ -71,7 +72,8 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_ALLOWED_ORIGINS', default: '', help: 'origins of web pages that may call, separated by commas, such as `https://chat.example.org`' },
   { key: 'FORGE_ALLOWED_HOSTS', default: '', help: 'names by which the service is reached, separated by commas, such as `forge.example.org`' },
   { key: 'FORGE_MAX_REQUESTS', default: '1024', help: 'requests that may be open at once; more are a 429' },
-  { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of those, requests to models' },
+  { key: 'FORGE_MAX_REQUESTS_PER_KEY', default: '512', help: 'the same for one API key' },
+  { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of the open requests, those to models' },
   { key: 'FORGE_MAX_INFERENCE_PER_KEY', default: '64', help: 'the same for one API key' },
   { key: 'FORGE_MAX_BODY_BYTES', default: '16777216', help: 'largest body on OpenAI’s routes (elsewhere, gRPC among it: 1 MiB at most); larger is a 413' },
   { key: 'FORGE_FIRST_BYTE_MS', default: '300000', help: 'how long a backend may take to begin its answer; longer is a 504' },
@@ -170,6 +172,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     allowedOrigins: Object.freeze(allowedOrigins),
     allowedHosts: Object.freeze(allowedHosts),
     maxRequests: integer('FORGE_MAX_REQUESTS', 1, 65_536),
+    maxRequestsPerKey: integer('FORGE_MAX_REQUESTS_PER_KEY', 1, 65_536),
     maxInference: integer('FORGE_MAX_INFERENCE', 1, 65_536),
     maxInferencePerKey: integer('FORGE_MAX_INFERENCE_PER_KEY', 1, 65_536),
     maxBodyBytes: integer('FORGE_MAX_BODY_BYTES', 1024, 256 * 1024 * 1024),

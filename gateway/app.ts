@@ -167,8 +167,9 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         tickets,
         routes: createRouteTable(routes, lane),
         logger,
-        limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey },
+        limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey, requestsPerKey: config.maxRequestsPerKey },
       });
+      stops.push(async () => gate.stop());
       const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
       const requestMetrics = createRequestMetrics();
       const metricsHandler = createMetricsHandler([requestMetrics.text, inferenceMetrics.text, () => stateText({ ledger, store, roster }), processText], logger);

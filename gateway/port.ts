@@ -38,7 +38,7 @@ export interface PortDeps {
   /** Origins of pages of other hosts that may call: `scheme://host[:port]`. */
   origins?: readonly string[];
   /** Where answers are counted. */
-  metrics?: Pick<RequestMetrics, 'watch' | 'count'>;
+  metrics?: Pick<RequestMetrics, 'watch' | 'count' | 'countCall'>;
   logger: Logger;
 }
 

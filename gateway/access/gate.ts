@@ -43,6 +43,7 @@ export interface Gate {
   enterSocket(visitor: Visitor, ticket: string | undefined): Promise<Pass>;
   /** Whether errors at that path are in OpenAI's form. */
   isOpenAi(path: string): boolean;
+  stop(): void;
 }
 
 /** Whom nothing is known of: all callers while keys are off. */
@@ -130,7 +131,16 @@ export function createGate(deps: GateDeps): Gate {
     for (const pass of open.get(stored.id)?.all() ?? []) pass.end();
   });
 
+  // A key that expires ends what is open with it, as a revoked one does: within a second.
+  const watching = setInterval(() => {
+    for (const [keyId, passes] of open) {
+      const { state } = ledger.head(apiKeyAggregate, keyId);
+      if (state.status === 'active' && now() >= state.expiresAt) for (const pass of passes.all()) pass.end();
+    }
+  }, 1_000).unref();
+
   return {
+    stop: () => clearInterval(watching),
     enter(visitor) {
       const need = routes.need(visitor.verb, visitor.path);
       if (need === 'open') return { caller: anonymous, leave() {} };

@@ -16,7 +16,13 @@ export async function openAiModels(models: ModelDirectory): Promise<{ object: 'l
 
 /** @throws ForgeError not_found, naming what is there */
 export async function openAiModel(models: ModelDirectory, name: string): Promise<OpenAiModel> {
-  const find = () => models.list().find((model) => model.name === name);
+  // A name that chats may use, such as a project's without its tag, is told of too, as itself.
+  const find = (): ListedModel | undefined => {
+    const list = models.list();
+    const backendName = models.resolve(name)?.backendName;
+    const found = list.find((model) => model.name === name) ?? list.find((model) => model.backendName === backendName);
+    return found && { ...found, name };
+  };
   const found = find() ?? (await models.refresh?.(), find());
   if (found === undefined) throw modelNotFound(name, models);
   return toOpenAi(found);

@@ -33,7 +33,7 @@ export interface DispatchDeps {
   websocket: UpgradeHandler;
   gate: Gate | undefined;
   allowed: Allowed;
-  metrics?: Pick<RequestMetrics, 'watch' | 'count'>;
+  metrics?: Pick<RequestMetrics, 'watch' | 'count' | 'countCall'>;
   logger: Logger;
 }
 
@@ -148,10 +148,14 @@ export function createDispatch(deps: DispatchDeps): {
   };
 
   /** By HTTP's status, which gRPC leaves at 200; 499 where the client was gone before any answer. */
-  function countGrpc(metrics: Pick<RequestMetrics, 'count'>, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  function countGrpc(metrics: Pick<RequestMetrics, 'count' | 'countCall'>, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const begun = performance.now();
     const path = headers[':path'] ?? '';
     const known = deps.rpc.find(path) !== undefined;
-    stream.once('close', () => metrics.count(known ? 'rpc' : 'none', known ? path : 'none', headers[':method'] as string | undefined, Number(stream.sentHeaders?.[':status'] ?? 499), begun));
+    stream.once('close', () => {
+      const status = stream.sentTrailers?.['grpc-status'] ?? stream.sentHeaders?.['grpc-status'];
+      if (known && status !== undefined) metrics.countCall(path, Number(status));
+      metrics.count(known ? 'rpc' : 'none', known ? path : 'none', headers[':method'] as string | undefined, Number(stream.sentHeaders?.[':status'] ?? 499), begun);
+    });
   }
 }
