@@ -8,7 +8,7 @@ const hourAgo = Date.now() - 3_600_000;
 
 t.test('a cache keeps to its size, and what was used last', async (t) => {
   const root = await makeFolder(t);
-  const cache = createBlobCache(root, 2_500);
+  const cache = createBlobCache(root, 3_500);
   const blobs = await Array.fromAsync([0, 1, 2, 3, 4], (n) => cache.store.put([Buffer.alloc(1000, n)]));
   const kept = async (): Promise<string[]> => (await Array.fromAsync(listBlobs(root), (blob) => blob.digest)).sort();
   const [first, second, , fourth, last] = blobs.map((blob) => blob.digest);
