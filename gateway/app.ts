@@ -75,6 +75,9 @@ import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
 import { serveWorkers, wakeSubject } from './workers/serve.ts';
 
+/** What is left of uploads goes after a day. */
+const sweepEveryMs = 3_600_000;
+
 export interface Gateway {
   /** Resolves with where it listens, once it can take requests. */
   start(): Promise<{ host: string; port: number }>;
@@ -106,6 +109,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const blobs = createFileBlobStore(paths.blobs);
       await sweepTemporary(paths.blobs);
+      const sweeping = setInterval(() => void sweepTemporary(paths.blobs), sweepEveryMs);
+      stops.push(async () => clearInterval(sweeping));
       const inferenceMetrics = createInferenceMetrics();
       const backend = inferenceMetrics.measured(limitFirstByte(await createInference(config, logger), config.firstByteMs));
       stops.push(() => backend.stop());

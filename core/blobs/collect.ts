@@ -1,0 +1,86 @@
+import { ForgeError } from '../errors.ts';
+import type { StateView } from '../store/replay-view.ts';
+import { blobPath, hashFile, isMissing, listBlobs } from './blob-files.ts';
+import { Altered, type Blob } from './blob-store.ts';
+import { createFileBlobStore } from './file-blob-store.ts';
+import { namedDigests } from './reachable.ts';
+import { readTree } from './tree.ts';
+
+/** What was stored more lately is not looked at: it may be about to be named. */
+export const spareMs = 24 * 3_600_000;
+
+export interface Count {
+  blobs: number;
+  bytes: number;
+}
+
+export interface Collected {
+  /** Named by events, or file of a tree that is. */
+  reachable: Count;
+  /** Not reachable, and stored within the last day. */
+  young: Count;
+  /** Not reachable, and removed; in a dry run: what would be. */
+  removed: Count;
+  /** Digests that events name and that are not there. */
+  missing: string[];
+}
+
+/**
+ * What events name of a file blob store, with the files of trees. A tree is verified before it is believed: which files are
+ * its own is known by nothing else.
+ * @throws ForgeError wrong_state where a tree was altered
+ */
+export async function reachableDigests(root: string, state: StateView): Promise<{ digests: Set<string>; missing: string[] }> {
+  const named = namedDigests(state);
+  const store = createFileBlobStore(root);
+  const digests = new Set<string>(named.blobs);
+  for (const digest of named.trees) {
+    digests.add(digest);
+    for (const file of await filesOfVerified(root, digest)) digests.add(file);
+  }
+  const missing: string[] = [];
+  for (const digest of digests) if ((await store.stat(digest)) === undefined) missing.push(digest);
+  return { digests, missing };
+}
+
+async function filesOfVerified(root: string, digest: string): Promise<string[]> {
+  try {
+    const { digest: actual } = await hashFile(blobPath(root, digest));
+    if (actual !== digest) throw new Altered(digest, actual);
+    return (await readTree(createFileBlobStore(root), digest)).files.map((file) => file.digest);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw new ForgeError('wrong_state', `tree ${digest} can't be believed (${(error as Error).message}), and which files it names is not known: restore it from a backup. Nothing was removed`, { cause: error });
+  }
+}
+
+/**
+ * Removes what no event names, unless it was stored within the last day. Its age is looked at again when it is removed, so
+ * that whoever stores it meanwhile has it.
+ * @param state of the events up to a moment after which `now` is @param now Unix milliseconds
+ */
+export async function collectGarbage(options: { root: string; state: StateView; now: number; dryRun: boolean }): Promise<Collected> {
+  const { root, state, now, dryRun } = options;
+  const { digests, missing } = await reachableDigests(root, state);
+  if (digests.size > 0 && missing.length === digests.size) throw new ForgeError('wrong_state', `not one of the ${digests.size} blobs that the events name is in ${root}: the two do not belong together. Nothing was removed`);
+  const store = createFileBlobStore(root);
+  const collected: Collected = { reachable: none(), young: none(), removed: none(), missing };
+  for await (const blob of listBlobs(root)) {
+    if (digests.has(blob.digest)) add(collected.reachable, blob);
+    else if (blob.storedAt >= now - spareMs) add(collected.young, blob);
+    else if (dryRun) add(collected.removed, blob);
+    else {
+      const outcome = await store.removeUntouched(blob.digest, now - spareMs);
+      if (outcome === 'spared') add(collected.young, blob);
+      else if (outcome !== undefined) add(collected.removed, outcome);
+    }
+  }
+  return collected;
+}
+
+const none = (): Count => ({ blobs: 0, bytes: 0 });
+
+function add(count: Count, { size }: Blob): void {
+  count.blobs += 1;
+  count.bytes += size;
+}
