@@ -4,14 +4,16 @@ import type { Ledger } from '../../core/store/ledger.ts';
 import { nextAttempt, type TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { hasHash, isAttemptToken, parseAttemptToken } from '../../core/worker/attempt-token.ts';
+import type { AttemptRef } from '../../core/worker/task-runner.ts';
 import { credentialOf } from '../access/credential.ts';
 import { callerOf } from '../port/caller.ts';
+import { runs } from './open-transfers.ts';
 
 export interface BlobAccess {
   /** Who sends: what is uploaded in parts belongs together by it. */
   owner: string;
-  /** An attempt adds blobs and takes none away. */
-  mayRemove: boolean;
+  /** Undefined for a key. An attempt adds blobs and takes none away. */
+  attempt: AttemptRef | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface BlobAccess {
 export function createBlobAccess(ledger: Pick<Ledger, 'head' | 'refresh'>): (request: IncomingMessage) => Promise<BlobAccess> {
   return async (request) => {
     const credential = credentialOf(request.headers);
-    if (!isAttemptToken(credential)) return { owner: `key ${callerOf(request)}`, mayRemove: true };
+    if (!isAttemptToken(credential)) return { owner: `key ${callerOf(request)}`, attempt: undefined };
     const token = parseAttemptToken(credential);
     if (token === undefined) throw unknown();
     const { taskId, attempt, secret } = token;
@@ -30,9 +32,9 @@ export function createBlobAccess(ledger: Pick<Ledger, 'head' | 'refresh'>): (req
     // Another gateway may have started it a moment ago.
     if (!hasBegun(task, attempt)) task = (await ledger.refresh(taskAggregate, taskId)).state;
     if (!hasBegun(task, attempt)) throw unknown();
-    if (task.status !== 'running' || task.attempt.number !== attempt) throw new ForgeError('permission_denied', `attempt ${attempt} of ${taskId} is over, and its token with it`);
+    if (!runs(task, attempt)) throw new ForgeError('permission_denied', `attempt ${attempt} of ${taskId} is over, and its token with it`);
     if (!hasHash(secret, task.attempt.secretSha256)) throw unknown();
-    return { owner: `attempt ${taskId} ${attempt}`, mayRemove: false };
+    return { owner: `attempt ${taskId} ${attempt}`, attempt: { taskId, attempt } };
   };
 }
 

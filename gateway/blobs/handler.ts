@@ -11,6 +11,7 @@ import { refuse } from '../port/refuse.ts';
 import { sendError, sendJson } from '../rest/answer.ts';
 import { createBlobAccess } from './access.ts';
 import { sendBlob } from './download.ts';
+import { createOpenTransfers } from './open-transfers.ts';
 import { createBlobUploads } from './upload.ts';
 
 /** What begins so is about blobs, and for workers of other hosts: no part of the API that clients see. */
@@ -28,11 +29,13 @@ export interface BlobHandlerDeps {
 /** Blobs for workers that share no disk with this gateway: `/internal/blobs/{sha256}`, and `/upload` below it. */
 export function createBlobHandler({ ledger, blobs, parts, maxBytes, logger }: BlobHandlerDeps): RawHandler {
   const accessOf = createBlobAccess(ledger);
+  const transfers = createOpenTransfers(ledger);
   const uploads = createBlobUploads(blobs, parts, maxBytes);
 
   async function answer(request: IncomingMessage, response: ServerResponse, digest: string, ofUpload: boolean, since: string | null): Promise<void> {
     // Before anything is looked at, and before a byte of the body is read.
-    const { owner, mayRemove } = await accessOf(request);
+    const { owner, attempt } = await accessOf(request);
+    if (attempt !== undefined) transfers.add(attempt, response);
     if (!isDigest(digest)) throw invalid('digest', `"${digest.slice(0, 80)}" is not a SHA-256 in lower-case hex`);
     const verb = `${request.method}${ofUpload ? ' upload' : ''}`;
     switch (verb) {
@@ -48,7 +51,7 @@ export function createBlobHandler({ ledger, blobs, parts, maxBytes, logger }: Bl
       case 'PATCH upload':
         return uploads.part(digest, owner, request, response);
       case 'DELETE':
-        if (!mayRemove) throw new ForgeError('permission_denied', 'an attempt’s token removes nothing');
+        if (attempt !== undefined) throw new ForgeError('permission_denied', 'an attempt’s token removes nothing');
         return remove(blobs, digest, since, request, response);
       default:
         response.setHeader('allow', ofUpload ? 'HEAD, POST, PATCH' : 'GET, HEAD, PUT, DELETE');

@@ -9,6 +9,7 @@ import { dataPaths } from '../../core/config.ts';
 import type { Stack } from '../support/stack.ts';
 import { startFaultRun, type FaultRun } from '../support/fault-run.ts';
 import { watch } from '../support/gateway-scene.ts';
+import { startPipelineRun } from '../support/pipeline-run.ts';
 import { writeTinyExport } from '../support/tiny-model.ts';
 
 const training = { max_steps: 12, checkpoint_every_steps: 3 };
@@ -74,4 +75,14 @@ t.test('a checkpoint that was altered on the gateway’s disk fails the attempt 
   const job = JSON.stringify(await client.get(`/status/${jobId}`));
   t.match(job, new RegExp(`the checkpoint [0-9a-f]{64} can't be read: blob ${digest} was altered`));
   t.same(await workersOf(stack, jobId), ['local', 'second'], 'another attempt would meet the same');
+});
+
+t.test('a pipeline whose guardian and agent share no disk with the gateway: data are checked, the gate decides, and the model is deployed', { timeout: 180_000 }, async (t) => {
+  const run = await startPipelineRun(t, { apart: true, env: { FORGE_LOSS_MS: '10000' } });
+  const id = await run.start();
+  t.equal(await run.follow(id), 'completed');
+  const { report } = await run.client.get(`/v1/retrain/${id}/report`);
+  t.match(report, /## Gate/);
+  t.notOk(existsSync(dataPaths(run.stack.dataDirOf('guardian')).blobs));
+  await run.check(t, 'each step has run once');
 });

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Test } from 'tap';
-import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
-import { createPartialUploads } from '../../core/blobs/partial-uploads.ts';
-import type { BlobStore } from '../../core/blobs/blob-store.ts';
-import { createBlobGateway } from '../../core/blobs/http/http-blob-store.ts';
-import { TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { create } from '@bufbuild/protobuf';
+import type { Test } from 'tap';
+import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
+import { createBlobGateway } from '../../core/blobs/http/http-blob-store.ts';
+import { createPartialUploads, type PartialUploads } from '../../core/blobs/partial-uploads.ts';
+import { TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
@@ -26,14 +26,17 @@ export interface BlobGatewayScene {
   elsewhere(options?: { credential?: string; cacheBytes?: number; patienceMs?: number; signal?: AbortSignal }): Promise<{ store: BlobStore; cache: string }>;
 }
 
-/** A port that serves blobs and nothing else, over a fold of tasks in memory. */
-export async function blobGateway(t: Pick<Test, 'teardown'>, options: { maxBytes?: number; stale?: boolean } = {}): Promise<BlobGatewayScene> {
+/**
+ * A port that serves blobs and nothing else, over a fold of tasks in memory.
+ * @param options `stale`: the fold has nothing yet of what is in the stream; `parts`: what of uploads is to fail
+ */
+export async function blobGateway(t: Pick<Test, 'teardown'>, options: { maxBytes?: number; stale?: boolean; parts?: Partial<PartialUploads> } = {}): Promise<BlobGatewayScene> {
   const root = await makeFolder(t);
   const ledger = new Ledger({ store: createMemoryStore(), aggregates: [taskAggregate] as never, logger: silentLogger });
   await ledger.start();
   // As a gateway is whose fold has nothing yet of what another one appended.
-  const seen = options.stale === true ? { head: () => ({ state: taskAggregate.initialState }), refresh: ledger.refresh.bind(ledger) } : ledger;
-  const handler = createBlobHandler({ ledger: seen as Ledger, blobs: createFileBlobStore(root), parts: createPartialUploads(root), maxBytes: options.maxBytes ?? 1 << 30, logger: silentLogger });
+  const seen = options.stale === true ? { head: () => ({ state: taskAggregate.initialState }), refresh: ledger.refresh.bind(ledger), onApplied: ledger.onApplied.bind(ledger) } : ledger;
+  const handler = createBlobHandler({ ledger: seen as Ledger, blobs: createFileBlobStore(root), parts: { ...createPartialUploads(root), ...options.parts }, maxBytes: options.maxBytes ?? 1 << 30, logger: silentLogger });
   const port = createPort({ routes: [], raw: [handler], websocket: (_request, socket) => void socket.destroy(), uploads: (path) => path.startsWith(blobsPath), logger: silentLogger });
   const { port: number } = await port.listen('127.0.0.1', 0);
   const url = `http://127.0.0.1:${number}`;

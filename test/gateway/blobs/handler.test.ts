@@ -1,7 +1,7 @@
 // Blobs over HTTP, as their requests and answers are.
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { blobPath } from '../../../core/blobs/blob-files.ts';
@@ -153,6 +153,42 @@ t.test('a token of an attempt reads and adds, as long as the attempt runs', asyn
     }
     t.equal((await client(scene, other.token)('GET', digest)).status, 200, 'another attempt goes on');
   }
+});
+
+t.test('what an attempt transfers is cut when it ends', async (t) => {
+  const scene = await blobGateway(t);
+  const one = await scene.attempt('job_1.export');
+  const other = await scene.attempt('job_2.export');
+  const { port } = new URL(scene.url);
+  const begin = async (token: string): Promise<Socket> => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(`PATCH /internal/blobs/${digest}/upload HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\nupload-offset: 0\r\nupload-complete: ?1\r\ncontent-length: 1000\r\n\r\n`);
+    socket.write(bytes.subarray(0, 500));
+    while ((await client(scene, token)('HEAD', `${digest}/upload`)).headers.get('upload-offset') !== '500') await new Promise((resolve) => setImmediate(resolve));
+    return socket;
+  };
+  const [cut, kept] = [await begin(one.token), await begin(other.token)];
+  const closed = once(cut, 'close');
+  await one.lose();
+  await closed;
+  kept.write(bytes.subarray(500));
+  const [answer] = (await once(kept, 'data')) as [Buffer];
+  t.match(answer.toString(), /^HTTP\/1\.1 201 /, 'another attempt’s goes on');
+  kept.destroy();
+});
+
+t.test('a full disk is told as one, and not tried again', async (t) => {
+  let tries = 0;
+  const append = async (): Promise<number> => {
+    tries += 1;
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  };
+  const scene = await blobGateway(t, { parts: { append } });
+  t.equal((await client(scene)('PATCH', `${digest}/upload`, { 'upload-offset': '0', 'upload-complete': '?1' }, bytes)).status, 507);
+  tries = 0;
+  await t.rejects((await scene.elsewhere()).store.put([bytes]), { code: 'ENOSPC', message: /no space is left for blobs on the gateway’s disk/ });
+  t.equal(tries, 1);
 });
 
 t.test('a client finds what was altered in its own cache, and fetches it anew', async (t) => {

@@ -1,7 +1,5 @@
 // Blobs at a gateway that asks for keys, and at another one beside it.
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import t from 'tap';
 import { createBlobGateway } from '../../../core/blobs/http/http-blob-store.ts';
@@ -57,9 +55,7 @@ t.test('a key of scope admin or an attempt’s token, at any gateway, and nothin
     t.equal((await fetch(scene.url + other, { headers: { authorization: `Bearer ${token}` } })).status, 401, `no token opens ${other}`);
   }
 
-  const cache = await makeFolder(t);
-  await mkdir(dirname(cache), { recursive: true });
-  const gateway = createBlobGateway({ url: scene.url, cacheRoot: cache, cacheMaxBytes: 1 << 20 });
+  const gateway = createBlobGateway({ url: scene.url, cacheRoot: await makeFolder(t), cacheMaxBytes: 1 << 20 });
   t.teardown(() => gateway.close());
   const guardian = gateway.as(scene.keys.admin, { patienceMs: 5_000 });
   t.match(await guardian.put([Buffer.from('a dataset')]), { size: 9 });
