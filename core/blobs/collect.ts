@@ -1,6 +1,6 @@
-import { ForgeError } from '../errors.ts';
+import { ForgeError, isForgeError } from '../errors.ts';
 import type { StateView } from '../store/replay-view.ts';
-import { blobPath, hashFile, isMissing, listBlobs } from './blob-files.ts';
+import { blobPath, hashFile, listBlobs, unlessMissing } from './blob-files.ts';
 import { Altered, type Blob } from './blob-store.ts';
 import { createFileBlobStore } from './file-blob-store.ts';
 import { namedDigests } from './reachable.ts';
@@ -25,43 +25,53 @@ export interface Collected {
   missing: string[];
 }
 
+export interface Reachable {
+  digests: Set<string>;
+  /** Of those, the ones that are not there. */
+  missing: string[];
+  /** Of those, trees that were altered: which files are theirs is not known. Digest, and what is wrong. */
+  altered: Map<string, string>;
+}
+
 /**
  * What events name of a file blob store, with the files of trees. A tree is verified before it is believed: which files are
  * its own is known by nothing else.
- * @throws ForgeError wrong_state where a tree was altered
  */
-export async function reachableDigests(root: string, state: StateView): Promise<{ digests: Set<string>; missing: string[] }> {
+export async function reachableDigests(root: string, state: StateView): Promise<Reachable> {
   const named = namedDigests(state);
   const store = createFileBlobStore(root);
-  const digests = new Set<string>(named.blobs);
+  const reachable: Reachable = { digests: new Set(named.blobs), missing: [], altered: new Map() };
   for (const digest of named.trees) {
-    digests.add(digest);
-    for (const file of await filesOfVerified(root, digest)) digests.add(file);
+    reachable.digests.add(digest);
+    try {
+      for (const file of await verifiedFilesOf(root, digest)) reachable.digests.add(file);
+    } catch (error) {
+      if (!isForgeError(error)) throw error;
+      reachable.altered.set(digest, error.message);
+    }
   }
-  const missing: string[] = [];
-  for (const digest of digests) if ((await store.stat(digest)) === undefined) missing.push(digest);
-  return { digests, missing };
+  for (const digest of reachable.digests) if ((await store.stat(digest)) === undefined) reachable.missing.push(digest);
+  return reachable;
 }
 
-async function filesOfVerified(root: string, digest: string): Promise<string[]> {
-  try {
-    const { digest: actual } = await hashFile(blobPath(root, digest));
-    if (actual !== digest) throw new Altered(digest, actual);
-    return (await readTree(createFileBlobStore(root), digest)).files.map((file) => file.digest);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw new ForgeError('wrong_state', `tree ${digest} can't be believed (${(error as Error).message}), and which files it names is not known: restore it from a backup. Nothing was removed`, { cause: error });
-  }
+/** @throws Altered; ForgeError internal, too_large where it is no tree */
+async function verifiedFilesOf(root: string, digest: string): Promise<string[]> {
+  const found = await unlessMissing(hashFile(blobPath(root, digest)));
+  if (found === undefined) return [];
+  if (found.digest !== digest) throw new Altered(digest, found.digest);
+  return (await readTree(createFileBlobStore(root), digest)).files.map((file) => file.digest);
 }
 
 /**
  * Removes what no event names, unless it was stored within the last day. Its age is looked at again when it is removed, so
  * that whoever stores it meanwhile has it.
- * @param state of the events up to a moment after which `now` is @param now Unix milliseconds
+ * @param options `state`: of all events up to `now`, in Unix milliseconds
+ * @throws ForgeError wrong_state where it is not known what is named, or events and blobs do not belong together
  */
 export async function collectGarbage(options: { root: string; state: StateView; now: number; dryRun: boolean }): Promise<Collected> {
   const { root, state, now, dryRun } = options;
-  const { digests, missing } = await reachableDigests(root, state);
+  const { digests, missing, altered } = await reachableDigests(root, state);
+  for (const [digest, why] of altered) throw new ForgeError('wrong_state', `tree ${digest} can't be believed (${why}), and which files it names is not known: restore it from a backup. Nothing was removed`);
   if (digests.size > 0 && missing.length === digests.size) throw new ForgeError('wrong_state', `not one of the ${digests.size} blobs that the events name is in ${root}: the two do not belong together. Nothing was removed`);
   const store = createFileBlobStore(root);
   const collected: Collected = { reachable: none(), young: none(), removed: none(), missing };

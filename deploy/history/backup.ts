@@ -30,6 +30,7 @@ await runHistoryCommand('npm run backup -- FILE [--blobs DIR] [--heads FILE]', {
 
 /** @returns whether all that the events name is in the copy */
 async function backUpBlobs(from: string, to: string, state: StateView): Promise<boolean> {
+  // A tree that was altered is told as what could not be copied.
   const { digests } = await reachableDigests(from, state);
   await mkdir(to, { recursive: true, mode: 0o700 });
   const { copied, bytes, there, problems } = await copyBlobs(digests, from, to);
