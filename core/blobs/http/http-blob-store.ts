@@ -29,20 +29,20 @@ export function createBlobGateway({ url, cacheRoot, cacheMaxBytes }: { url: stri
  * stored is in the cache first, so that an upload can go on after its source is gone.
  */
 export function createHttpBlobStore(server: BlobServer, cache: BlobCache): BlobStore {
+  const fetching = new Map<string, Promise<void>>();
+  const uploading = new Map<string, Promise<void>>();
+
   /** @throws Altered, where it comes altered twice */
-  async function fetch(digest: string, tries = 2): Promise<void> {
-    try {
-      await cache.store.put(server.download(digest), digest);
-    } catch (error) {
-      if (!(error instanceof Altered) || tries === 1) throw error;
-      await fetch(digest, tries - 1);
-    }
+  function fetch(digest: string): Promise<void> {
+    const once = async (): Promise<void> => void (await cache.store.put(server.download(digest), digest));
+    return together(fetching, digest, () => once().catch((error: unknown) => (error instanceof Altered ? once() : Promise.reject(error))));
   }
   async function ensure(digest: string): Promise<void> {
     if (!(await cache.holds(digest))) await fetch(digest);
   }
   async function upload(blob: Blob): Promise<Blob> {
-    await cache.using(blob.digest, () => server.upload(blob, (offset) => cache.store.read(blob.digest, { start: offset, end: blob.size - 1 })));
+    const { digest, size } = blob;
+    await together(uploading, digest, () => cache.using(digest, () => server.upload(blob, (offset) => cache.store.read(digest, { start: offset, end: size - 1 }))));
     return blob;
   }
 
@@ -78,4 +78,13 @@ export function createHttpBlobStore(server: BlobServer, cache: BlobCache): BlobS
       return removed;
     },
   };
+}
+
+/** What is under way for a digest already is waited for: two transfers of one blob would only be in each other's way. */
+function together(underWay: Map<string, Promise<void>>, digest: string, work: () => Promise<void>): Promise<void> {
+  const known = underWay.get(digest);
+  if (known !== undefined) return known;
+  const begun = work().finally(() => underWay.delete(digest));
+  underWay.set(digest, begun);
+  return begun;
 }

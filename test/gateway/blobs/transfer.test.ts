@@ -31,8 +31,12 @@ t.test('a blob gets through both ways over connections that break', async (t) =>
   t.strictSame(await filesBelow(join(scene.root, 'uploads')), []);
 
   const before = relay.connections;
-  const target = join(await makeFolder(t), 'copy');
-  await (await remote()).materialize(blob.digest, target);
+  const folder = await makeFolder(t);
+  const target = join(folder, 'copy');
+  const reader = await remote();
+  // Whoever wants the same meanwhile waits for the same transfer.
+  await Promise.all(['copy', 'another', 'third'].map((name) => reader.materialize(blob.digest, join(folder, name))));
+  t.ok(relay.connections - before <= 5, `${relay.connections - before} connections for all that want it`);
   t.ok(relay.connections - before >= 3, `${relay.connections - before} connections for the download`);
   t.strictSame(await readFile(target), bytes);
 });
