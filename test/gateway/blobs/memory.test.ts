@@ -10,9 +10,9 @@ import { freePort, startNats } from '../../support/nats.ts';
 import { forgetPeak, peakMemory } from '../../support/peak-memory.ts';
 import { makeFolder } from '../../support/repository.ts';
 
-const mebibytes = process.env['FORGE_TEST_LONG'] === '1' ? 512 : 192;
+const mebibytes = process.env['FORGE_TEST_LONG'] === '1' ? 512 : 256;
 /** A fixed amount, whatever the size: pieces that were read are collected somewhat late. */
-const maxGrowthBytes = 128 << 20;
+const maxGrowthBytes = 160 << 20;
 t.setTimeout(240_000);
 
 t.test(`a blob of ${mebibytes} MiB`, { skip: process.platform === 'linux' ? false : 'memory is read from /proc' }, async (t) => {
