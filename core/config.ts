@@ -54,6 +54,14 @@ export interface Config {
   /** A mirror of a remote repository may be so large, and take so long to fetch. */
   mirrorMaxBytes: number;
   mirrorTimeoutMs: number;
+  /** Of the gateway that has the blobs, for a host that shares no disk with it; empty: they lie in the data directory. */
+  blobsUrl: string;
+  /** API key of scope admin by which the guardian reaches them; empty: none. Never logged. */
+  blobsKey: string;
+  /** What an agent or a guardian may keep of them on its own disk. */
+  blobsCacheBytes: number;
+  /** The largest blob that a gateway takes. */
+  maxBlobBytes: number;
   /** A fault hook for tests: `<point>:<nth time>`, at which the process kills itself. */
   fault: string;
 }
@@ -97,6 +105,10 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_WEBHOOK_SECRET', default: '', help: 'secret of the webhooks that announce pushes; without one they are refused' },
   { key: 'FORGE_MIRROR_MAX_BYTES', default: '2147483648', help: 'largest remote repository that is mirrored' },
   { key: 'FORGE_MIRROR_TIMEOUT_MS', default: '600000', help: 'how long fetching a remote repository may take' },
+  { key: 'FORGE_BLOBS_URL', default: '', help: 'URL of the gateway that has the blobs, for an agent or guardian that shares no disk with it' },
+  { key: 'FORGE_BLOBS_KEY', default: '', help: 'API key of scope `admin` with which such a guardian reaches them; agents need none' },
+  { key: 'FORGE_BLOBS_CACHE_BYTES', default: '53687091200', help: 'how much of them such a host keeps on its own disk' },
+  { key: 'FORGE_MAX_BLOB_BYTES', default: '68719476736', help: 'largest blob that a gateway takes from another host' },
 ];
 
 /** Keys that belong to the tests and to processes inside; accepted, and not settings of users. */
@@ -165,6 +177,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   const fenceMs = integer('FORGE_FENCE_MS', 50, 3_600_000);
   if (fenceMs >= lossMs) problems.push('FORGE_FENCE_MS: must be shorter than FORGE_LOSS_MS, so that a lost worker has stopped before its task runs elsewhere');
   if (beatMs * 2 > fenceMs) problems.push('FORGE_BEAT_MS: at most half of FORGE_FENCE_MS');
+  const blobsUrl = text('FORGE_BLOBS_URL');
+  if (blobsUrl !== '' && !isPlainHttpUrl(blobsUrl)) problems.push(`FORGE_BLOBS_URL: must be the http(s) URL of a gateway such as https://forge.example.org, without a user, a query or a fragment; not "${URL.parse(blobsUrl)?.password ? '(a URL with a password)' : blobsUrl}"`);
   const config: Config = {
     host,
     port: integer('FORGE_PORT', 0, 65_535),
@@ -197,6 +211,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     webhookSecret: secret('FORGE_WEBHOOK_SECRET'),
     mirrorMaxBytes: integer('FORGE_MIRROR_MAX_BYTES', 1 << 20, 2 ** 50),
     mirrorTimeoutMs: integer('FORGE_MIRROR_TIMEOUT_MS', 1_000, 86_400_000),
+    blobsUrl,
+    blobsKey: secret('FORGE_BLOBS_KEY'),
+    blobsCacheBytes: integer('FORGE_BLOBS_CACHE_BYTES', 0, 2 ** 50),
+    maxBlobBytes: integer('FORGE_MAX_BLOB_BYTES', 1 << 20, 2 ** 50),
     fault: env['FORGE_FAULT'] ?? '',
   };
   if (problems.length > 0) throw new ForgeError('invalid_argument', `Settings are wrong:\n  ${problems.join('\n  ')}`);
@@ -208,6 +226,7 @@ export function dataPaths(dataDir: string) {
   return {
     nats: join(dataDir, 'nats'),
     blobs: join(dataDir, 'blobs'),
+    blobCache: join(dataDir, 'blob-cache'),
     logs: join(dataDir, 'logs'),
     jobs: join(dataDir, 'jobs'),
     spool: join(dataDir, 'spool'),
@@ -231,6 +250,11 @@ export function hostName(authority: string): string | undefined {
 function isHttpUrl(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'http:' || url.protocol === 'https:');
+}
+
+function isPlainHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return isHttpUrl(text) && url!.username === '' && url!.password === '' && url!.search === '' && url!.hash === '';
 }
 
 function withScheme(host: string): string {

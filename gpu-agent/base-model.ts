@@ -56,7 +56,7 @@ export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin
       config: { output_dir: output, corpus_dirs: await starter.corpus(), seconds: starter.seconds, seed: 0, threads: deps.trainer.threads },
     });
     if (result === 'stopped') return 'stopped';
-    const treeDigest = await putTree(deps.blobs, need(textOf(result, 'model_dir'), 'model_dir'));
+    const treeDigest = await putTree(deps.blobsFor(context), need(textOf(result, 'model_dir'), 'model_dir'));
     const pinned = await pin({ treeDigest, baseModelDigest: need(textOf(result, 'digest'), 'digest') }, context.signal);
     return pinned?.treeDigest ?? 'stopped';
   }
@@ -70,7 +70,7 @@ export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin
       let baseModelDigest = inputs?.baseModelDigest ?? '';
       if (baseModel === starterName && baseModelDigest === '' && train !== undefined) baseModelDigest = await makeStarter(context);
       if (baseModelDigest === 'stopped') return 'stopped';
-      return namedBase(deps.blobs, { baseModel, revision, baseModelDigest }, context.workDir, 'base');
+      return namedBase(deps.blobsFor(context), { baseModel, revision, baseModelDigest }, context.workDir, 'base');
     },
   };
 }

@@ -6,6 +6,7 @@ import { ForgeError } from '../../core/errors.ts';
 import { Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
+import { isAttemptToken } from '../../core/worker/attempt-token.ts';
 import { Bag, type Bagged } from '../port/bag.ts';
 import { credentialOf } from './credential.ts';
 import type { Need } from './needs.ts';
@@ -49,7 +50,7 @@ export interface Gate {
 /** Whom nothing is known of: all callers while keys are off. */
 export const anonymous = 'anonymous';
 
-const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'keyless' | 'any'>, Scope>> = { inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
+const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'keyless' | 'any'>, Scope>> = { attempt: Scope.ADMIN, inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
 /** No key has this hash, so that an unknown one is compared like any other. */
 const nobody = new Uint8Array(32);
 
@@ -93,7 +94,7 @@ export function createGate(deps: GateDeps): Gate {
     if (state.status !== 'active') throw unauthenticated('this API key was revoked', true);
     if (now() >= state.expiresAt) throw unauthenticated('this API key has expired', true);
     if (need !== 'any' && need !== 'open' && need !== 'keyless' && !state.scopes.includes(scopeOf[need]) && !state.scopes.includes(Scope.ADMIN)) {
-      throw new ForgeError('permission_denied', `this API key lacks the scope ${need}, which this takes`);
+      throw new ForgeError('permission_denied', `this API key lacks the scope ${need === 'attempt' ? 'admin' : need}, which this takes`);
     }
     noteUse(keyId, state.lastUsedAt);
   };
@@ -145,7 +146,7 @@ export function createGate(deps: GateDeps): Gate {
       const need = routes.need(visitor.verb, visitor.path);
       if (need === 'open') return { caller: anonymous, leave() {} };
       let caller = anonymous;
-      if (keys && need !== 'keyless') {
+      if (keys && need !== 'keyless' && !(need === 'attempt' && isAttemptToken(credentialOf(visitor.headers)))) {
         const keyId = authenticate(visitor.headers);
         if (keyId === undefined) throw unauthenticated('an API key is required, as "Authorization: Bearer forge_..." or "x-api-key"', false);
         holds(keyId, need);
