@@ -18,7 +18,7 @@ export async function materialize(blobs: BlobStore, digest: string, workDir: str
   try {
     await getTree(blobs, digest, dir);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new TaskFailure('disk_full', `no room for the ${name}: ${(error as Error).message}`, false, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new TaskFailure('disk_full', `no room for the ${name}: ${(error as Error).message}`, true, { cause: error });
     throw new TaskFailure('input_missing', `the ${name} ${digest} can't be read: ${(error as Error).message}`, false, { cause: error });
   }
   return dir;

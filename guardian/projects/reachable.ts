@@ -8,7 +8,7 @@ import { taskAggregate } from '../../core/task/task.ts';
 
 /** Digests of all trees and blobs that a task goes on from or has made. Nothing ever goes on from an older checkpoint. */
 export function digestsOf(task: Task): string[] {
-  const digests = [task.checkpoint?.digest ?? ''];
+  const digests = [task.checkpoint?.digest ?? '', ...task.ended.map(({ logDigest }) => logDigest)];
   if (task.spec.kind.case === 'train' && task.spec.kind.value.source.case === 'datasetDigest') digests.push(task.spec.kind.value.source.value);
   if (task.status === 'completed') digests.push(...ofResult(task.result));
   // Uploaded files are their clients' and not the task's: it needs them until it has ended.

@@ -42,7 +42,7 @@ class Plan:
 def _steps_for_tokens(config: TrainConfig, rows: Sequence[Row], max_tokens: int) -> int:
     """The first optimizer step by whose end `max_tokens` of the counted tokens were seen, in the sampler's order."""
     counts = [len(row.input_ids) if config.max_tokens_of == "all" else row.completion_tokens for row in rows]
-    sampler = EpochSampler([len(row.input_ids) for row in rows], config.batch_size, config.seed)
+    sampler = EpochSampler([len(row.input_ids) for row in rows], config.rows_in_order, config.seed)
     rows_per_step = config.batch_size * config.gradient_accumulation
     steps = seen = 0
     while True:
@@ -177,6 +177,9 @@ class TrainingRun:
     def _save(self) -> None:
         began = time.monotonic()
         trainer = self.trainer
+        present = adapter.take_tensors(self._prepared.model)
+        # The loss that would tell of it is the next step's.
+        adapter.require_finite(present, self.step)
         path = save_checkpoint(
             Path(self._config.output_dir) / CHECKPOINTS,
             step=self.step,
@@ -188,7 +191,7 @@ class TrainingRun:
                 "evaluated_step": self._evaluated_step,
                 "worse": self._worse,
             },
-            adapter=adapter.take_tensors(self._prepared.model),
+            adapter=present,
             initial=self._prepared.initial,
             best=self.best,
             optimizer=trainer.optimizer.state_dict(),
