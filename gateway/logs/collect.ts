@@ -1,0 +1,36 @@
+import type { TelemetryStream } from '../feed/telemetry-stream.ts';
+import { KeptLines, linesOf } from './lines.ts';
+
+/** An attempt, as far as its telemetry is found by it. */
+export interface LoggedAttempt {
+  taskId: string;
+  workerId: string;
+  number: number;
+  /** When it started, Unix milliseconds. */
+  since: number;
+}
+
+/**
+ * Reads an attempt's log from the telemetry that is there, and waits up to `waitMs` for the line of number `until`, which
+ * its worker has written.
+ * @throws where the stream can't be read
+ */
+export async function collectLog(telemetry: Pick<TelemetryStream, 'readAttempt'>, attempt: LoggedAttempt, until: number, waitMs: number): Promise<{ kept: KeptLines; caughtUp: boolean }> {
+  const kept = new KeptLines();
+  const done = new AbortController();
+  const deadline = AbortSignal.timeout(waitMs);
+  let caughtUp = false;
+  const look = (): void => {
+    if (caughtUp && kept.last >= until) done.abort();
+  };
+  // The message that is the last one is told of before it is read.
+  const onCaughtUp = (): void => void setImmediate(() => {
+    caughtUp = true;
+    look();
+  });
+  for await (const { telemetry: message } of telemetry.readAttempt(attempt, AbortSignal.any([done.signal, deadline]), onCaughtUp)) {
+    for (const line of linesOf(message, kept.last)) kept.add(line);
+    look();
+  }
+  return { kept, caughtUp };
+}
