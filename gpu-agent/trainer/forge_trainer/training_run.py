@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from .checkpoint import Checkpoint, save_checkpoint
 from .configs import TrainConfig
 from .control import Control, StopRequested
 from .epoch_sampler import EpochSampler
+from .errors import TrainerError
 from .events import EventStream
 from .heldout import heldout_loss
 from .metrics import Metrics
@@ -162,6 +164,12 @@ class TrainingRun:
             self.trainer.processing_class.pad_token_id,
             lambda _: self._control.check(),
         )
+        if not math.isfinite(measured.loss):
+            raise TrainerError(
+                "non_finite_loss",
+                f"the held-out loss became {measured.loss} after step {self.step}; "
+                "lower learning_rate and look at the data",
+            )
         summary = measured.summary()
         self._evaluated_step = self.step
         self.metrics.evaluation(self.step, self.epoch, summary)
