@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { createInterface } from 'node:readline';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import type { LogLine } from './lines.ts';
@@ -12,18 +11,15 @@ export async function storeLog(blobs: BlobStore, lines: readonly LogLine[]): Pro
 
 /** @throws ForgeError not_found, where the blob is gone */
 export async function* readLog(blobs: BlobStore, digest: string): AsyncGenerator<LogLine> {
-  const source = Readable.from(blobs.read(digest));
-  const unpacked = createGunzip();
-  source.on('error', (error) => unpacked.destroy(error));
-  const lines = createInterface({ input: source.pipe(unpacked), crlfDelay: Infinity });
-  try {
-    for await (const line of lines) {
+  const unpacked = Readable.from(blobs.read(digest)).compose(createGunzip()).setEncoding('utf8') as AsyncIterable<string>;
+  let rest = '';
+  for await (const chunk of unpacked) {
+    // By line feeds alone: a text may hold what else Unicode calls a line's end.
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) {
       const [number, time, text] = JSON.parse(line) as [number, number, string];
       yield { number, time, text };
     }
-    if (unpacked.errored) throw unpacked.errored;
-  } finally {
-    lines.close();
-    source.destroy();
   }
 }
