@@ -1,76 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { getTree } from '../../core/blobs/tree.ts';
 import { TaskKind, type TrainResult } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { connectNats } from '../../core/nats.ts';
-import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
-import { Ledger } from '../../core/store/ledger.ts';
-import type { Task, TaskState } from '../../core/task/state.ts';
-import { taskAggregate } from '../../core/task/task.ts';
+import type { Task } from '../../core/task/state.ts';
 import { ensureTask, exportIdOf, exportSpec } from '../../gateway/jobs/follow-up.ts';
-import { createAgent } from '../../gpu-agent/agent.ts';
-import { defaultTrainerSettings } from '../../gpu-agent/deps.ts';
-import { describeHost } from '../../gpu-agent/host/inventory.ts';
-import { scriptedTrainer } from '../support/agent-scene.ts';
-import { gatewayScene, watch, type GatewayScene } from '../support/gateway-scene.ts';
+import type { GatewayScene } from '../support/gateway-scene.ts';
 import { makeFolder } from '../support/repository.ts';
+import { scriptedScene } from '../support/scripted-scene.ts';
 
 t.setTimeout(120_000);
-
-type Scripts = Partial<Record<'train' | 'export', Record<string, unknown>[]>>;
-
-/** A gateway, a guardian, and an agent whose trainers do one script after the other. */
-async function retryScene(t: Test) {
-  const scene = await gatewayScene(t);
-  await scene.guardian();
-  const dir = t.testdir({ base: {} });
-  const file = join(dir, 'scripts.json');
-  await writeFile(file, '{}');
-  const nats = await connectNats(scene.nats.url, 'agent', '_INBOX.local');
-  const agent = createAgent({
-    nats, workerId: 'local', dataDir: scene.config.dataDir, logger: silentLogger,
-    info: describeHost([]),
-    settings: { beatMs: scene.config.beatMs, fenceMs: 10_000 },
-    trainer: { ...defaultTrainerSettings, python: process.execPath, threads: 1, commandLine: (command, config) => ({ command: process.execPath, args: [scriptedTrainer, command, '--config', config, '--scripts', file] }) },
-    starter: { seconds: 1, corpus: async () => [dir] },
-    tools: { libraryDir: dir, converterDir: dir },
-  });
-  await agent.start();
-  const observer = await connectNats(scene.nats.url, 'observer');
-  const ledger = new Ledger({ store: await createJetStreamStore(observer), aggregates: [taskAggregate] as never, logger: silentLogger });
-  await ledger.start();
-  t.teardown(async () => {
-    await agent.stop();
-    await ledger.stop();
-    for (const connection of [nats, observer]) await connection.close();
-  });
-  return {
-    scene, ledger,
-    /** Submits a job whose trainers do that, and follows it to its end. */
-    async job(scripts: Scripts, more: Record<string, unknown> = {}) {
-      await writeFile(file, JSON.stringify(scripts));
-      const { body } = await scene.post('/v1/fine-tune', { project_name: 'tiny', base_model: join(dir, 'base'), batch_size: 4, gradient_accumulation: 2, checkpoint_every_steps: 2, ...more });
-      const jobId = body['job_id'] as string;
-      const { messages } = await watch(scene, jobId);
-      return { jobId, messages, status: (await scene.get(`/status/${jobId}`)).body };
-    },
-    script: (scripts: Scripts) => writeFile(file, JSON.stringify(scripts)),
-    /** Resolves when the task has ended. */
-    ended: (id: string): Promise<Task> => new Promise((resolve) => {
-      const look = (): boolean => {
-        const state = ledger.head(taskAggregate, id).state;
-        if (!['completed', 'failed', 'cancelled'].includes(state.status)) return false;
-        resolve(state as Task);
-        return true;
-      };
-      if (look()) return;
-      const stop = ledger.onApplied(({ stored }) => { if (stored.id === id && look()) stop(); });
-    }),
-    attempts: (id: string): string[] => (ledger.head(taskAggregate, id).state as Exclude<TaskState, { status: 'none' }>).ended.map(({ code }) => code || 'completed'),
-  };
-}
 
 /** What the trainer that finished was told. */
 async function finishedWith(t: Test, scene: GatewayScene, task: Task): Promise<Record<string, unknown>> {
@@ -83,7 +22,7 @@ async function finishedWith(t: Test, scene: GatewayScene, task: Task): Promise<R
 const fails = (code: string, step: number) => ({ steps: 6, failAt: { step, code, message: `${code} it is` } });
 
 t.test('memory that runs out: once more with half the micro-batch, from the checkpoint, and it is shown', async (t) => {
-  const { scene, job, ended } = await retryScene(t);
+  const { scene, job, ended } = await scriptedScene(t);
   const { jobId, messages, status } = await job({ train: [fails('out_of_memory', 3), { steps: 6 }] });
   t.match(status, { status: 'completed', attempt: 2, batch_size: 2, gradient_accumulation: 4 });
   t.match(messages.find(({ message }) => /micro-batches/.test((message as string | undefined) ?? '')), { message: /out_of_memory it is; micro-batches of 2 from now on, gathered 4 times for a step/ });
@@ -100,7 +39,7 @@ t.test('memory that runs out: once more with half the micro-batch, from the chec
 });
 
 t.test('a loss that is not finite: once more from the last checkpoint, then it fails', async (t) => {
-  const { job, attempts } = await retryScene(t);
+  const { job, attempts } = await scriptedScene(t);
   const good = await job({ train: [fails('non_finite_loss', 3), { steps: 6 }] });
   t.match(good.status, { status: 'completed', attempt: 2 });
   t.strictSame(good.messages.filter(({ type, attempt }) => type === 'metrics' && attempt === 2).map(({ step }) => step), [3, 4, 5, 6], 'it went on at step 2');
@@ -110,7 +49,7 @@ t.test('a loss that is not finite: once more from the last checkpoint, then it f
 });
 
 t.test('a full disk and a crash are tried again; a base model that is missing is not', async (t) => {
-  const { job, attempts } = await retryScene(t);
+  const { job, attempts } = await scriptedScene(t);
   const mended = await job({ train: [fails('disk_full', 1), { steps: 6, crash: { at: 1, signal: 'SIGSEGV' } }, { steps: 6 }] });
   t.match(mended.status, { status: 'completed', attempt: 3 });
   t.strictSame(attempts(mended.jobId), ['disk_full', 'trainer_crashed', 'completed']);
@@ -119,7 +58,7 @@ t.test('a full disk and a crash are tried again; a base model that is missing is
 });
 
 t.test('an export that fails after the training is tried again alone', async (t) => {
-  const { scene, ledger, job, script, ended, attempts } = await retryScene(t);
+  const { scene, ledger, job, script, ended, attempts } = await scriptedScene(t);
   const { jobId } = await job({ train: [{ steps: 2 }] });
   const id = exportIdOf(jobId);
   await script({ export: [{ error: { code: 'internal', message: 'the first try' } }, { error: { code: 'bad_config', message: 'the second' } }] });

@@ -1,7 +1,8 @@
 /**
  * A real process that speaks the trainer's protocol and does what the first row of its data says, so that the daemon
  * is tested in milliseconds. {"script": {steps, holdAt, loseAt, commit, error, crash, deaf, log}}: `holdAt` waits for orders
- * after that step, `loseAt` tells of a checkpoint that is gone, `deaf` heeds none; `failAt` {step, code, message} fails
+ * after that step, `loseAt` tells of a checkpoint that is gone, `deaf` heeds none; `holdIn` waits in the
+ * phase `loading` or `evaluating`; `failAt` {step, code, message} fails
  * after that step. Where `--scripts <file>` names a list for each command, the next of it is done instead.
  */
 import { createHash } from 'node:crypto';
@@ -48,6 +49,7 @@ const alive = setInterval(() => {}, 1 << 30);
 process.stderr.write(`pid ${process.pid}\n`);
 if (script.log) process.stderr.write(`${script.log}\n`);
 say('phase', { phase: 'loading' });
+if (script.holdIn === 'loading') await new Promise(() => {});
 if (script.error) {
   say('error', script.error);
   process.exit(1);
@@ -75,6 +77,10 @@ function train() {
       process.exit(1);
     }
     if (step === script.holdAt) return undefined;
+  }
+  if (script.holdIn === 'evaluating') {
+    say('phase', { phase: 'evaluating' });
+    return undefined;
   }
   const adapter = join(config.output_dir, 'adapter');
   mkdirSync(adapter, { recursive: true });

@@ -88,6 +88,8 @@ def train(config: TrainConfig, events: EventStream, control: Control) -> dict[st
             trainable_parameters=trainable,
             total_parameters=total,
         )
+        # From here on a pause is for the run to heed, which saves.
+        control.on_pause = None
         events.phase("training")
         run.execute()
     adapter_dir = Path(config.output_dir) / ADAPTER
