@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, jetstream, jetstreamManager, type OrderedConsumerOptions } from '@nats-io/jetstream';
+import { DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { TelemetrySchema, type Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import { ensureStream } from '../../core/store/ensure-stream.ts';
@@ -7,8 +7,6 @@ import { isNoMessage } from '../../core/store/jetstream-errors.ts';
 import { stopOnAbort } from '../../core/store/stop-on-abort.ts';
 
 const streamName = 'TELEMETRY';
-/** What the clocks of a gateway and of nats-server may differ by. */
-const skewMs = 60_000;
 const weekNs = 7 * 24 * 3600 * 1e9;
 
 export interface StoredTelemetry {
@@ -20,8 +18,8 @@ export interface StoredTelemetry {
 export interface TelemetryStream {
   /** A task's messages from the first that is kept, then live until the signal aborts. `caughtUp` is called once, when the past is read. */
   read(taskId: string, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
-  /** The same of one worker's attempt alone, which started at `since` (Unix milliseconds) by a gateway's clock. */
-  readAttempt(attempt: { taskId: string; workerId: string; number: number; since: number }, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
+  /** The same of one worker's attempt alone. */
+  readAttempt(attempt: { taskId: string; workerId: string; number: number }, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
   /** The newest message of every task and worker, then live. */
   readNewest(signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
   /** Stream sequence of a task's newest message, 0 for none. */
@@ -44,9 +42,9 @@ export async function createTelemetryStream(connection: NatsConnection): Promise
   });
   const client = jetstream(connection);
 
-  async function* follow(filter: string, from: Partial<Pick<OrderedConsumerOptions, 'deliver_policy' | 'opt_start_time'>>, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry> {
+  async function* follow(filter: string, policy: DeliverPolicy, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry> {
     if (signal.aborted) return;
-    const consumer = await client.consumers.get(streamName, { filter_subjects: filter, ...from });
+    const consumer = await client.consumers.get(streamName, { filter_subjects: filter, deliver_policy: policy });
     if ((await consumer.info(true)).num_pending === 0) caughtUp();
     const messages = await consumer.consume({ expires: 2_000, max_messages: 1_000 });
     const close = stopOnAbort(messages, signal);
@@ -62,12 +60,11 @@ export async function createTelemetryStream(connection: NatsConnection): Promise
   }
 
   return {
-    read: (taskId, signal, caughtUp) => follow(`telemetry.*.${taskId}`, { deliver_policy: DeliverPolicy.All }, signal, caughtUp),
-    async *readAttempt({ taskId, workerId, number, since }, signal, caughtUp) {
-      const from = { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(Math.max(0, since - skewMs)).toISOString() };
-      for await (const stored of follow(`telemetry.${workerId}.${taskId}`, from, signal, caughtUp)) if (stored.telemetry.attempt === number) yield stored;
+    read: (taskId, signal, caughtUp) => follow(`telemetry.*.${taskId}`, DeliverPolicy.All, signal, caughtUp),
+    async *readAttempt({ taskId, workerId, number }, signal, caughtUp) {
+      for await (const stored of follow(`telemetry.${workerId}.${taskId}`, DeliverPolicy.All, signal, caughtUp)) if (stored.telemetry.attempt === number) yield stored;
     },
-    readNewest: (signal, caughtUp) => follow('telemetry.>', { deliver_policy: DeliverPolicy.LastPerSubject }, signal, caughtUp),
+    readNewest: (signal, caughtUp) => follow('telemetry.>', DeliverPolicy.LastPerSubject, signal, caughtUp),
     async lastSequence(taskId) {
       try {
         return (await manager.streams.getMessage(streamName, { last_by_subj: `telemetry.*.${taskId}` }))?.seq ?? 0;

@@ -6,8 +6,6 @@ export interface LoggedAttempt {
   taskId: string;
   workerId: string;
   number: number;
-  /** When it started, Unix milliseconds. */
-  since: number;
 }
 
 /**

@@ -25,9 +25,7 @@ export async function* readAttempt(deps: { telemetry: TelemetryStream; blobs: Bl
     }
     return;
   }
-  // Each attempt starts after the task was made.
-  const since = attempt.ended === undefined ? task.startedAt : task.createdAt;
-  const { kept, caughtUp } = await collectLog(deps.telemetry, { taskId: task.id, workerId: attempt.workerId, number: attempt.number, since }, 0, readMs);
+  const { kept, caughtUp } = await collectLog(deps.telemetry, { taskId: task.id, workerId: attempt.workerId, number: attempt.number }, 0, readMs);
   if (!caughtUp) throw new ForgeError('unavailable', `the log of attempt ${attempt.number} of ${task.id} can't be read now: try again`, { retryAfterSeconds: 5 });
   yield* kept.lines;
 }

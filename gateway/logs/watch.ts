@@ -58,7 +58,7 @@ async function* liveLines({ ledger, telemetry }: JobLogsDeps, task: Task, { numb
   try {
     look();
     let last = after;
-    const messages = telemetry.readAttempt({ taskId: task.id, workerId, number, since: task.startedAt }, AbortSignal.any([over.signal, signal]), () => {});
+    const messages = telemetry.readAttempt({ taskId: task.id, workerId, number }, AbortSignal.any([over.signal, signal]), () => {});
     let counted = 0;
     for await (const { telemetry: message } of messages) {
       for (const line of linesOf(message, counted)) {

@@ -43,7 +43,7 @@ async function logOf({ ledger, sealLog }: { ledger: Ledger; sealLog?: SealLog },
   const { state } = ledger.head(taskAggregate, report.taskId);
   if (state.status !== 'running' || state.attempt.number !== report.attempt || state.attempt.workerId !== workerId || state.attempt.bootId !== report.bootId) return undefined;
   if (report.logLines === 0n && !logging.includes(state.kind)) return undefined;
-  return sealLog({ taskId: state.id, workerId, number: report.attempt, since: state.startedAt }, Number(report.logLines));
+  return sealLog({ taskId: state.id, workerId, number: report.attempt }, Number(report.logLines));
 }
 
 /** What a user asked for, or an operator who wants the host free, and the worker has not yet done. */

@@ -111,7 +111,7 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
     const record = async () => {
       const { state } = ledger.head(taskAggregate, taskId);
       const held = state.status === 'running' && state.attempt.number === attempt;
-      const log = held ? await sealLog({ taskId, workerId: state.attempt.workerId, number: attempt, since: state.startedAt }, 0) : undefined;
+      const log = held ? await sealLog({ taskId, workerId: state.attempt.workerId, number: attempt }, 0) : undefined;
       return ledger.execute(taskAggregate, taskId, { type: 'lose', attempt, reason, ...(log === undefined ? {} : { log }) }, meta);
     };
     const work = record()
