@@ -14,6 +14,8 @@ import type { TaskRunner } from '../../core/worker/task-runner.ts';
 import { createWorker } from '../../core/worker/worker.ts';
 import { followFleet, isAgent } from '../support/fleet-feed.ts';
 import { gatewayScene, watch, type GatewayScene } from '../support/gateway-scene.ts';
+import { writeModelFolder } from '../support/model-folder.ts';
+import { makeFolder } from '../support/repository.ts';
 
 const job = { project_name: 'tiny', base_model: 'ai-forge/starter' };
 const gib = 1n << 30n;
@@ -36,16 +38,6 @@ async function agent(t: Test, scene: GatewayScene, workerId: string, run: TaskRu
   await worker.start();
   t.teardown(async () => { await worker.stop(); await nats.close(); });
   return worker;
-}
-
-/** A model's folder, as far as its size is told by it: no weights. */
-async function makeModel(t: Test, { hidden, layers }: { hidden: number; layers: number }): Promise<string> {
-  const linear = (layer: number, name: string): [string, object] => [`model.layers.${layer}.${name}.weight`, { dtype: 'F32', shape: [hidden, hidden], data_offsets: [0, 0] }];
-  const tensors = Object.fromEntries([['model.embed_tokens.weight', { dtype: 'F32', shape: [1000, hidden], data_offsets: [0, 0] }], ...Array.from({ length: layers }, (_, layer) => [linear(layer, 'self_attn.q_proj'), linear(layer, 'mlp.down_proj')]).flat()]);
-  const header = Buffer.from(JSON.stringify(tensors));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  return t.testdir({ 'config.json': JSON.stringify({ hidden_size: hidden, num_hidden_layers: layers, vocab_size: 1000 }), 'model.safetensors': Buffer.concat([length, header]) });
 }
 
 /** Runs until it is told to stop. */
@@ -179,7 +171,8 @@ t.test('draining to the end: what runs is finished, nothing new is begun', async
 t.test('the memory that a job takes is estimated and shown; one that no GPU has is refused at once', async (t) => {
   const scene = await gatewayScene(t);
   await scene.guardian();
-  const base = await makeModel(t, { hidden: 64, layers: 2 });
+  const base = await makeFolder(t);
+  await writeModelFolder(base, { hidden: 64, layers: 2 });
   const small = { ...job, base_model: base, rank: 8, batch_size: 4, max_seq_length: 128 };
   const huge = { ...small, max_seq_length: 131_072, batch_size: 1024 };
   const waiting = await scene.post('/v1/fine-tune', huge);
