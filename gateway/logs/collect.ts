@@ -9,14 +9,15 @@ export interface LoggedAttempt {
 }
 
 /**
- * Reads an attempt's log from the telemetry that is there, and waits up to `waitMs` for the line of number `until`, which
- * its worker has written.
+ * Reads an attempt's log from the telemetry that is there, and waits for the line of number `until`, which its worker has
+ * written, as long as no `waitMs` pass without a message: that of a long training is long to read.
+ * @returns `caughtUp`: whether all that was there was read
  * @throws where the stream can't be read
  */
 export async function collectLog(telemetry: Pick<TelemetryStream, 'readAttempt'>, attempt: LoggedAttempt, until: number, waitMs: number): Promise<{ kept: KeptLines; caughtUp: boolean }> {
   const kept = new KeptLines();
   const done = new AbortController();
-  const deadline = AbortSignal.timeout(waitMs);
+  const silence = setTimeout(() => done.abort(), waitMs);
   let caughtUp = false;
   const look = (): void => {
     if (caughtUp && kept.last >= until) done.abort();
@@ -26,9 +27,14 @@ export async function collectLog(telemetry: Pick<TelemetryStream, 'readAttempt'>
     caughtUp = true;
     look();
   });
-  for await (const { telemetry: message } of telemetry.readAttempt(attempt, AbortSignal.any([done.signal, deadline]), onCaughtUp)) {
-    for (const line of linesOf(message, kept.last)) kept.add(line);
-    look();
+  try {
+    for await (const { telemetry: message } of telemetry.readAttempt(attempt, done.signal, onCaughtUp)) {
+      silence.refresh();
+      for (const line of linesOf(message, kept.last)) kept.add(line);
+      look();
+    }
+    return { kept, caughtUp };
+  } finally {
+    clearTimeout(silence);
   }
-  return { kept, caughtUp };
 }

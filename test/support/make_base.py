@@ -1,4 +1,7 @@
-"""Writes a Llama with random weights and the starter's tokenizer: make_base.py <dir> <hidden> <intermediate> <layers>."""
+"""Writes a Llama with random weights and the starter's tokenizer.
+
+make_base.py <dir> <hidden> <intermediate> <layers>
+"""
 
 import sys
 import sysconfig

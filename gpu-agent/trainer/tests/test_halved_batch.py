@@ -48,7 +48,8 @@ def test_another_number_of_rows_to_a_step_is_another_run(
         changed = {"batch_size": 2, "gradient_accumulation": 4, "order_batch_size": 4, "resume_from": path}
         train_here({**config, **changed, "output_dir": str(tmp_path / "b")}, make_recorder())
     with pytest.raises(TrainerError, match="order_batch_size: must divide"):
-        settings.parse({**config, "batch_size": 2, "gradient_accumulation": 1, "order_batch_size": 4}, configs.TrainConfig)
+        uneven = {"batch_size": 2, "gradient_accumulation": 1, "order_batch_size": 4}
+        settings.parse({**config, **uneven}, configs.TrainConfig)
 
 
 def fail_in(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[Any], None]) -> None:
