@@ -17,6 +17,7 @@ export interface Config {
   maxRequests: number;
   maxInference: number;
   maxInferencePerKey: number;
+  maxRequestsPerKey: number;
   /** The largest body of a request to a model; others may have 1 MiB of it. */
   maxBodyBytes: number;
   /** How long a backend may take to begin its answer. */
@@ -24,6 +25,8 @@ export interface Config {
   dataDir: string;
   /** `auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server. */
   inference: string;
+  /** Of the server that `inference` names; empty for none. */
+  inferenceKey: string;
   ollamaUrl: string;
   projectRoots: readonly string[];
   natsUrl: string;
@@ -51,6 +54,14 @@ export interface Config {
   /** A mirror of a remote repository may be so large, and take so long to fetch. */
   mirrorMaxBytes: number;
   mirrorTimeoutMs: number;
+  /** Of the gateway that has the blobs, for a host that shares no disk with it; empty: they lie in the data directory. */
+  blobsUrl: string;
+  /** API key of scope admin by which the guardian reaches them; empty: none. Never logged. */
+  blobsKey: string;
+  /** What an agent or a guardian may keep of them on its own disk. */
+  blobsCacheBytes: number;
+  /** The largest blob that a gateway takes. */
+  maxBlobBytes: number;
   /** A fault hook for tests: `<point>:<nth time>`, at which the process kills itself. */
   fault: string;
 }
@@ -69,12 +80,14 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_ALLOWED_ORIGINS', default: '', help: 'origins of web pages that may call, separated by commas, such as `https://chat.example.org`' },
   { key: 'FORGE_ALLOWED_HOSTS', default: '', help: 'names by which the service is reached, separated by commas, such as `forge.example.org`' },
   { key: 'FORGE_MAX_REQUESTS', default: '1024', help: 'requests that may be open at once; more are a 429' },
-  { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of those, requests to models' },
+  { key: 'FORGE_MAX_REQUESTS_PER_KEY', default: '512', help: 'the same for one API key' },
+  { key: 'FORGE_MAX_INFERENCE', default: '256', help: 'of the open requests, those to models' },
   { key: 'FORGE_MAX_INFERENCE_PER_KEY', default: '64', help: 'the same for one API key' },
   { key: 'FORGE_MAX_BODY_BYTES', default: '16777216', help: 'largest body on OpenAI’s routes (elsewhere, gRPC among it: 1 MiB at most); larger is a 413' },
   { key: 'FORGE_FIRST_BYTE_MS', default: '300000', help: 'how long a backend may take to begin its answer; longer is a 504' },
   { key: 'FORGE_DATA_DIR', default: '.forge', help: 'events, blobs, logs and models' },
   { key: 'FORGE_INFERENCE', default: 'auto', help: '`auto`, `ollama`, `embedded` or the base URL of an OpenAI-compatible server' },
+  { key: 'FORGE_INFERENCE_KEY', default: '', help: 'API key of that server, if it wants one' },
   { key: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434', help: 'where Ollama listens' },
   { key: 'FORGE_PROJECT_ROOTS', default: '.', help: 'folders that repositories may lie in, separated like PATH' },
   { key: 'FORGE_NATS_URL', default: 'nats://127.0.0.1:4222', help: 'nats-server; `npm start` runs its own and sets this' },
@@ -92,6 +105,10 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_WEBHOOK_SECRET', default: '', help: 'secret of the webhooks that announce pushes; without one they are refused' },
   { key: 'FORGE_MIRROR_MAX_BYTES', default: '2147483648', help: 'largest remote repository that is mirrored' },
   { key: 'FORGE_MIRROR_TIMEOUT_MS', default: '600000', help: 'how long fetching a remote repository may take' },
+  { key: 'FORGE_BLOBS_URL', default: '', help: 'URL of the gateway that has the blobs, for an agent or guardian that shares no disk with it' },
+  { key: 'FORGE_BLOBS_KEY', default: '', help: 'API key of scope `admin` with which such a guardian reaches them; agents need none' },
+  { key: 'FORGE_BLOBS_CACHE_BYTES', default: '53687091200', help: 'how much of them such a host keeps on its own disk' },
+  { key: 'FORGE_MAX_BLOB_BYTES', default: '68719476736', help: 'largest blob that a gateway takes from another host' },
 ];
 
 /** Keys that belong to the tests and to processes inside; accepted, and not settings of users. */
@@ -148,6 +165,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (!['auto', 'ollama', 'embedded'].includes(inference) && !isHttpUrl(inference)) {
     problems.push(`FORGE_INFERENCE: must be auto, ollama, embedded or an http(s) URL, not "${inference}"`);
   }
+  const inferenceKey = text('FORGE_INFERENCE_KEY');
+  if (inferenceKey !== '' && !isHttpUrl(inference)) problems.push('FORGE_INFERENCE_KEY: is for FORGE_INFERENCE that is a URL; leave one of them out');
+  if (!/^[\x21-\x7e]*$/.test(inferenceKey)) problems.push('FORGE_INFERENCE_KEY: must be visible ASCII without spaces');
   const ollamaUrl = withScheme(text('OLLAMA_HOST'));
   if (!isHttpUrl(ollamaUrl)) problems.push(`OLLAMA_HOST: must be host:port or an http(s) URL, not "${text('OLLAMA_HOST')}"`);
   const workerId = text('FORGE_WORKER_ID');
@@ -157,6 +177,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   const fenceMs = integer('FORGE_FENCE_MS', 50, 3_600_000);
   if (fenceMs >= lossMs) problems.push('FORGE_FENCE_MS: must be shorter than FORGE_LOSS_MS, so that a lost worker has stopped before its task runs elsewhere');
   if (beatMs * 2 > fenceMs) problems.push('FORGE_BEAT_MS: at most half of FORGE_FENCE_MS');
+  const blobsUrl = text('FORGE_BLOBS_URL');
+  if (blobsUrl !== '' && !isPlainHttpUrl(blobsUrl)) problems.push(`FORGE_BLOBS_URL: must be the http(s) URL of a gateway such as https://forge.example.org, without a user, a query or a fragment; not "${URL.parse(blobsUrl)?.password ? '(a URL with a password)' : blobsUrl}"`);
   const config: Config = {
     host,
     port: integer('FORGE_PORT', 0, 65_535),
@@ -164,12 +186,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     allowedOrigins: Object.freeze(allowedOrigins),
     allowedHosts: Object.freeze(allowedHosts),
     maxRequests: integer('FORGE_MAX_REQUESTS', 1, 65_536),
+    maxRequestsPerKey: integer('FORGE_MAX_REQUESTS_PER_KEY', 1, 65_536),
     maxInference: integer('FORGE_MAX_INFERENCE', 1, 65_536),
     maxInferencePerKey: integer('FORGE_MAX_INFERENCE_PER_KEY', 1, 65_536),
     maxBodyBytes: integer('FORGE_MAX_BODY_BYTES', 1024, 256 * 1024 * 1024),
     firstByteMs: integer('FORGE_FIRST_BYTE_MS', 10, 600_000),
     dataDir: path(text('FORGE_DATA_DIR')),
     inference,
+    inferenceKey,
     ollamaUrl,
     projectRoots: Object.freeze(text('FORGE_PROJECT_ROOTS').split(delimiter).filter(Boolean).map(path)),
     natsUrl: text('FORGE_NATS_URL'),
@@ -187,6 +211,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     webhookSecret: secret('FORGE_WEBHOOK_SECRET'),
     mirrorMaxBytes: integer('FORGE_MIRROR_MAX_BYTES', 1 << 20, 2 ** 50),
     mirrorTimeoutMs: integer('FORGE_MIRROR_TIMEOUT_MS', 1_000, 86_400_000),
+    blobsUrl,
+    blobsKey: secret('FORGE_BLOBS_KEY'),
+    blobsCacheBytes: integer('FORGE_BLOBS_CACHE_BYTES', 0, 2 ** 50),
+    maxBlobBytes: integer('FORGE_MAX_BLOB_BYTES', 1 << 20, 2 ** 50),
     fault: env['FORGE_FAULT'] ?? '',
   };
   if (problems.length > 0) throw new ForgeError('invalid_argument', `Settings are wrong:\n  ${problems.join('\n  ')}`);
@@ -198,6 +226,7 @@ export function dataPaths(dataDir: string) {
   return {
     nats: join(dataDir, 'nats'),
     blobs: join(dataDir, 'blobs'),
+    blobCache: join(dataDir, 'blob-cache'),
     logs: join(dataDir, 'logs'),
     jobs: join(dataDir, 'jobs'),
     spool: join(dataDir, 'spool'),
@@ -221,6 +250,11 @@ export function hostName(authority: string): string | undefined {
 function isHttpUrl(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'http:' || url.protocol === 'https:');
+}
+
+function isPlainHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return isHttpUrl(text) && url!.username === '' && url!.password === '' && url!.search === '' && url!.hash === '';
 }
 
 function withScheme(host: string): string {

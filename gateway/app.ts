@@ -1,6 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { allAggregates } from '../core/aggregates.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
+import { createPartialUploads } from '../core/blobs/partial-uploads.ts';
 import { sweepTemporary } from '../core/blobs/sweep.ts';
 import { dataPaths, type Config } from '../core/config.ts';
 import { AccessService } from '../core/gen/aiforge/v1/access_pb.ts';
@@ -16,6 +17,7 @@ import type { Logger } from '../core/logger.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
 import { createBackendModels } from './backend-models.ts';
+import { blobsPath, createBlobHandler } from './blobs/handler.ts';
 import { createGate } from './access/gate.ts';
 import { createRouteTable } from './access/route-table.ts';
 import { createAccessService } from './access/service.ts';
@@ -75,6 +77,9 @@ import { createTrainingSocket } from './websocket/training.ts';
 import { Roster } from './workers/roster.ts';
 import { serveWorkers, wakeSubject } from './workers/serve.ts';
 
+/** What is left of uploads goes after a day. */
+const sweepEveryMs = 3_600_000;
+
 export interface Gateway {
   /** Resolves with where it listens, once it can take requests. */
   start(): Promise<{ host: string; port: number }>;
@@ -106,6 +111,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
 
       const blobs = createFileBlobStore(paths.blobs);
       await sweepTemporary(paths.blobs);
+      const sweeping = setInterval(() => void sweepTemporary(paths.blobs), sweepEveryMs);
+      stops.push(async () => clearInterval(sweeping));
       const inferenceMetrics = createInferenceMetrics();
       const backend = inferenceMetrics.measured(limitFirstByte(await createInference(config, logger), config.firstByteMs));
       stops.push(() => backend.stop());
@@ -170,19 +177,21 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         tickets,
         routes: createRouteTable(routes, lane),
         logger,
-        limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey },
+        limits: { requests: config.maxRequests, inference: config.maxInference, inferencePerKey: config.maxInferencePerKey, requestsPerKey: config.maxRequestsPerKey },
       });
+      stops.push(async () => gate.stop());
       const openApi = createOpenApiHandler(createOpenApiDocument({ routes, openAi, version: readVersion() }));
       const requestMetrics = createRequestMetrics();
       const metricsHandler = createMetricsHandler([requestMetrics.text, inferenceMetrics.text, () => stateText({ ledger, store, roster }), processText], logger);
+      const blobHandler = createBlobHandler({ ledger, blobs, parts: createPartialUploads(paths.blobs), maxBytes: config.maxBlobBytes, logger });
       const port = createPort({
         routes,
         gate,
         limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
         hosts: config.allowedHosts,
         origins: config.allowedOrigins,
-        raw: [lane.handle, openApi, createDocsHandler({ logger }), metricsHandler, createWebhook({ guardian, secret: config.webhookSecret, logger })],
-        uploads: new Set(['/v1/files']),
+        raw: [lane.handle, openApi, createDocsHandler({ logger }), metricsHandler, createWebhook({ guardian, secret: config.webhookSecret, logger }), blobHandler],
+        uploads: (path) => path === '/v1/files' || path.startsWith(blobsPath),
         websocket: training.handle,
         metrics: requestMetrics,
         health: async () => ((await health.serving()) ? 'SERVING' : 'NOT_SERVING'),

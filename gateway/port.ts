@@ -28,8 +28,8 @@ export interface PortDeps {
   gate?: Gate;
   /** For the gRPC health service. */
   health?: HealthProbe;
-  /** Paths of uploads: like a stream of requests, they may take their time as long as they do not fall silent. */
-  uploads?: ReadonlySet<string>;
+  /** Whether a path is one of uploads: like a stream of requests, they may take their time as long as they do not fall silent. */
+  uploads?(path: string): boolean;
   /** More services in Connect's own form, served by RPC alone. */
   mount?: (router: ConnectRouter) => void;
   limits?: Partial<PortLimits>;
@@ -38,7 +38,7 @@ export interface PortDeps {
   /** Origins of pages of other hosts that may call: `scheme://host[:port]`. */
   origins?: readonly string[];
   /** Where answers are counted. */
-  metrics?: Pick<RequestMetrics, 'watch' | 'count'>;
+  metrics?: Pick<RequestMetrics, 'watch' | 'count' | 'countCall'>;
   logger: Logger;
 }
 
@@ -73,7 +73,7 @@ export function createPort(deps: PortDeps): Port {
   const connectionOf = (socket: Duplex): Connection => connections.get(socket)!;
   const streamsRequest = (url: string): boolean => {
     const path = url.split('?', 1)[0]!;
-    return deps.uploads?.has(path) === true || rpc.find(path)?.streamsRequest === true;
+    return deps.uploads?.(path) === true || rpc.find(path)?.streamsRequest === true;
   };
   const http1 = createHttp1({
     limits,

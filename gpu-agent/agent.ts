@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
+import { createBlobGateway } from '../core/blobs/http/http-blob-store.ts';
 import { dataPaths } from '../core/config.ts';
 import { TaskKind } from '../core/gen/aiforge/v1/task_pb.ts';
 import type { HostReadingSchema, WorkerInfoSchema } from '../core/gen/aiforge/v1/worker_pb.ts';
@@ -21,6 +22,8 @@ export interface AgentDeps {
   nats: NatsConnection;
   workerId: string;
   dataDir: string;
+  /** Of the gateway that has the blobs, and what may be kept of them here; absent: they lie in the data directory. */
+  blobs?: { url: string; cacheBytes: number } | undefined;
   info: MessageInitShape<typeof WorkerInfoSchema>;
   /** What the host measured last. */
   reading?(): MessageInitShape<typeof HostReadingSchema> | undefined;
@@ -35,7 +38,8 @@ export interface AgentDeps {
 export function createAgent(deps: AgentDeps): Worker {
   const paths = dataPaths(deps.dataDir);
   const children = createChildren();
-  const runnerDeps: RunnerDeps = { trainer: deps.trainer, blobs: createFileBlobStore(paths.blobs), children, logger: deps.logger };
+  const { blobsFor, close } = openBlobs(deps);
+  const runnerDeps: RunnerDeps = { trainer: deps.trainer, blobsFor, children, logger: deps.logger };
   const link = createLink(deps.nats, deps.workerId);
   const baseModels = createBaseModels(runnerDeps, deps.starter, (made, signal) => pinStarter(link, made, signal));
   const worker = createWorker({
@@ -60,8 +64,21 @@ export function createAgent(deps: AgentDeps): Worker {
     async stop() {
       link.stop();
       await worker.stop();
+      await close();
     },
   };
+}
+
+/** Each attempt reaches a gateway's blobs by its own token, for as long as it is wanted. */
+function openBlobs({ dataDir, blobs }: Pick<AgentDeps, 'dataDir' | 'blobs'>): Pick<RunnerDeps, 'blobsFor'> & { close(): Promise<void> } {
+  const paths = dataPaths(dataDir);
+  if (blobs === undefined) {
+    const store = createFileBlobStore(paths.blobs);
+    return { blobsFor: () => store, close: async () => {} };
+  }
+  const gateway = createBlobGateway({ url: blobs.url, cacheRoot: paths.blobCache, cacheMaxBytes: blobs.cacheBytes });
+  // A gateway that is away loses no step: what is to be stored waits for it.
+  return { blobsFor: ({ token, urgent }) => gateway.as(token, { patienceMs: Infinity, signal: urgent }), close: gateway.close };
 }
 
 /** npm's packages, beside which the agent lies. */

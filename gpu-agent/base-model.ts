@@ -64,7 +64,7 @@ export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin
     });
     if (result === 'stopped') return 'stopped';
     const modelDir = need(textOf(result, 'model_dir'), 'model_dir');
-    const [treeDigest, shape] = await Promise.all([putTree(deps.blobs, modelDir), readModelShape(modelDir)]);
+    const [treeDigest, shape] = await Promise.all([putTree(deps.blobsFor(context), modelDir), readModelShape(modelDir)]);
     const pinned = await pin({ treeDigest, baseModelDigest: need(textOf(result, 'digest'), 'digest'), shape }, context.signal);
     return pinned?.treeDigest ?? 'stopped';
   }
@@ -78,7 +78,7 @@ export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin
       let baseModelDigest = inputs?.baseModelDigest ?? '';
       if (baseModel === starterName && baseModelDigest === '' && train !== undefined) baseModelDigest = await makeStarter(context);
       if (baseModelDigest === 'stopped') return 'stopped';
-      return namedBase(deps.blobs, { baseModel, revision, baseModelDigest }, context.workDir, 'base');
+      return namedBase(deps.blobsFor(context), { baseModel, revision, baseModelDigest }, context.workDir, 'base');
     },
   };
 }

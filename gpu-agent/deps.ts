@@ -1,5 +1,6 @@
 import type { BlobStore } from '../core/blobs/blob-store.ts';
 import type { Logger } from '../core/logger.ts';
+import type { TaskContext } from '../core/worker/task-runner.ts';
 import type { Children } from './process/children.ts';
 
 /** The trainer's sub-commands. */
@@ -24,7 +25,8 @@ export interface TrainerSettings {
 /** What every runner of this host shares. */
 export interface RunnerDeps {
   trainer: TrainerSettings;
-  blobs: BlobStore;
+  /** The blobs as an attempt may use them. */
+  blobsFor(context: Pick<TaskContext, 'token' | 'urgent'>): BlobStore;
   children: Children;
   logger: Logger;
 }

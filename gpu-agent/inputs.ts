@@ -2,6 +2,7 @@ import { access, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { BlobStore } from '../core/blobs/blob-store.ts';
 import { getTree } from '../core/blobs/tree.ts';
+import { isForgeError } from '../core/errors.ts';
 import { TaskFailure } from '../core/worker/task-runner.ts';
 
 /** Names for what an attempt is given; each is written below the work folder. */
@@ -10,7 +11,7 @@ export type InputName = 'dataset' | 'adapter' | 'checkpoint' | 'base' | 'referen
 /**
  * Writes a tree of the blob store into the work folder, every byte verified.
  * @returns its folder
- * @throws TaskFailure input_missing, which another attempt would meet again
+ * @throws TaskFailure input_missing, which another attempt would meet again; unavailable, which it might not
  */
 export async function materialize(blobs: BlobStore, digest: string, workDir: string, name: InputName): Promise<string> {
   if (digest === '') throw new TaskFailure('input_missing', `the task was given no ${name}`, false);
@@ -19,6 +20,9 @@ export async function materialize(blobs: BlobStore, digest: string, workDir: str
     await getTree(blobs, digest, dir);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new TaskFailure('disk_full', `no room for the ${name}: ${(error as Error).message}`, true, { cause: error });
+    // The gateway that has it was away for too long, or would not hear this attempt.
+    const passes = isForgeError(error) && ['unavailable', 'cancelled', 'permission_denied'].includes(error.code);
+    if (passes) throw new TaskFailure('unavailable', `the ${name} ${digest} could not be fetched: ${error.message}`, true, { cause: error });
     throw new TaskFailure('input_missing', `the ${name} ${digest} can't be read: ${(error as Error).message}`, false, { cause: error });
   }
   return dir;

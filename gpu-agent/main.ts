@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { warnOfPlainHttp } from '../core/blobs/http/plain-http.ts';
 import { loadConfig } from '../core/config.ts';
 import { endOnSignal, runMain } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
@@ -23,12 +24,14 @@ const logger = createLogger('agent');
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const nats = await connectNats(config.natsUrl, `agent-${config.workerId}`, `_INBOX.${config.workerId}`);
+  warnOfPlainHttp(config.blobsUrl, logger);
   const gpus = await queryGpus();
   const readings = startReadings({ everyMs: Math.max(minReadingMs, config.beatMs), hasGpus: gpus.length > 0, dataDir: config.dataDir });
   const agent = createAgent({
     nats,
     workerId: config.workerId,
     dataDir: config.dataDir,
+    blobs: config.blobsUrl === '' ? undefined : { url: config.blobsUrl, cacheBytes: config.blobsCacheBytes },
     info: describeHost(gpus, config.labels),
     reading: readings.newest,
     settings: { beatMs: config.beatMs, fenceMs: config.fenceMs },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { baseModelAggregate } from '../core/base-model/base-model.ts';
 import { createFileBlobStore } from '../core/blobs/file-blob-store.ts';
+import { createBlobGateway } from '../core/blobs/http/http-blob-store.ts';
 import { dataPaths, type Config } from '../core/config.ts';
 import { fileAggregate } from '../core/file/file.ts';
 import { NoticePushRequestSchema, NoticePushResponseSchema } from '../core/gen/aiforge/v1/guardian_pb.ts';
@@ -39,6 +40,8 @@ import { createDaemon } from './watch/daemon.ts';
 export const guardianId = 'guardian';
 /** What a call may take besides fetching a remote: reading a large repository. */
 const readMs = 120_000;
+/** Whoever waits for a blob tries again by itself. */
+const blobsPatienceMs = 60_000;
 
 export interface Guardian {
   start(): Promise<void>;
@@ -57,9 +60,11 @@ export interface GuardianDeps {
 /** Puts the guardian together: it watches, decides, drives pipelines, and makes datasets. All it knows is events. */
 export function createGuardian({ config, nats, logger, extract = (own) => own }: GuardianDeps): Guardian {
   const paths = dataPaths(config.dataDir);
-  const blobs = createFileBlobStore(paths.blobs);
+  const gateway = config.blobsUrl === '' ? undefined : createBlobGateway({ url: config.blobsUrl, cacheRoot: paths.blobCache, cacheMaxBytes: config.blobsCacheBytes });
+  // Most of what it does with blobs belongs to no attempt, so that it has a key.
+  const blobs = gateway?.as(config.blobsKey, { patienceMs: blobsPatienceMs }) ?? createFileBlobStore(paths.blobs);
   const mirrors = createMirrors({ directory: paths.mirrors, maxBytes: config.mirrorMaxBytes, timeoutMs: config.mirrorTimeoutMs, logger });
-  const stops: (() => Promise<void>)[] = [];
+  const stops: (() => Promise<void>)[] = gateway === undefined ? [] : [gateway.close];
   let stopping: Promise<void> | undefined;
 
   async function start(): Promise<void> {

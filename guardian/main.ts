@@ -1,3 +1,4 @@
+import { warnOfPlainHttp } from '../core/blobs/http/plain-http.ts';
 import { loadConfig } from '../core/config.ts';
 import { endOnSignal, runMain } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
@@ -12,6 +13,7 @@ const logger = createLogger('guardian');
 runMain(async () => {
   const config = loadConfig(process.env);
   const nats = await connectNats(config.natsUrl, guardianId);
+  warnOfPlainHttp(config.blobsUrl, logger);
   const guardian = createGuardian({ config, nats, logger });
   endOnSignal(async () => {
     await guardian.stop(stopMs);

@@ -1,19 +1,31 @@
+import { ForgeError } from '../errors.ts';
+
 /** Content-addressed store: a blob's name is the lower-case hex SHA-256 of its bytes. */
 export interface Blob {
   digest: string;
   size: number;
 }
 
+/** First and last byte, both included. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
 export interface BlobStore {
-  /** Stores the bytes; storing what is there touches it. Nothing half-written is ever visible. */
-  put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Blob>;
+  /**
+   * Stores the bytes; storing what is there touches it. Nothing half-written is ever visible.
+   * @param expected digest that they must have
+   * @throws Altered where they have another, and nothing is stored
+   */
+  put(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, expected?: string): Promise<Blob>;
   /** Stores a copy of the file. */
   putFile(path: string): Promise<Blob>;
   /** @returns undefined when it is not there */
   stat(digest: string): Promise<Blob | undefined>;
   /** @throws ForgeError not_found */
-  read(digest: string): AsyncIterable<Uint8Array>;
-  /** Writes the blob to a new file, verified on the way. @throws ForgeError not_found, internal (altered) */
+  read(digest: string, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /** Writes the blob to a new file, verified on the way. @throws ForgeError not_found; Altered */
   materialize(digest: string, path: string): Promise<void>;
   remove(digest: string): Promise<void>;
   /**
@@ -24,6 +36,23 @@ export interface BlobStore {
   removeUntouched(digest: string, since: number): Promise<Blob | 'spared' | undefined>;
 }
 
+/** The bytes under a digest, or that were to be stored under it, are others. */
+export class Altered extends ForgeError {
+  readonly actual: string;
+
+  constructor(digest: string, actual: string) {
+    super('internal', `blob ${digest} was altered: its bytes hash to ${actual}`);
+    this.name = 'Altered';
+    this.actual = actual;
+  }
+}
+
 export function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** @throws ForgeError invalid_argument */
+export function checkDigest(text: string): string {
+  if (!isDigest(text)) throw new ForgeError('invalid_argument', `digest: "${text.slice(0, 80)}" is not a SHA-256 in lower-case hex`, { field: 'digest' });
+  return text;
 }

@@ -10,7 +10,7 @@ export interface SealedLog {
 /** Imperative, and pure data: time, ids and randomness come in with the command. */
 export type TaskCommand =
   | { type: 'queue'; kind: TaskKind; project: string; spec: TaskSpec; after: string; maxAttempts: number }
-  | { type: 'start'; workerId: string; bootId: string; slot: string; askId: string }
+  | { type: 'start'; workerId: string; bootId: string; slot: string; askId: string; secretSha256?: Uint8Array }
   | { type: 'report'; workerId: string; report: ReportRequest; log?: SealedLog }
   | { type: 'lose'; attempt: number; reason: string; log?: SealedLog }
   | { type: 'pause' }

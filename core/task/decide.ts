@@ -57,9 +57,16 @@ function start(command: Extract<TaskCommand, { type: 'start' }>, task: Task): Ev
       bootId: command.bootId,
       slot: command.slot,
       askId: command.askId,
+      secretSha256: checkSecretHash(command.secretSha256),
       checkpointDigest: task.checkpoint?.digest ?? '',
     }),
   ];
+}
+
+/** Workers of an earlier version send none. */
+function checkSecretHash(sha256: Uint8Array = new Uint8Array()): Uint8Array {
+  if (sha256.length !== 0 && sha256.length !== 32) throw new ForgeError('invalid_argument', `secret_sha256: must be a SHA-256, of 32 bytes and not ${sha256.length}`, { field: 'secret_sha256' });
+  return sha256;
 }
 
 function pause(task: Task): Event[] {

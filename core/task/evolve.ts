@@ -38,8 +38,8 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
   const facts: TaskFacts = { ...withoutStatus(task), updatedAt: time };
   switch (kind.case) {
     case 'attemptStarted': {
-      const { attempt: number, workerId, bootId, slot, askId } = kind.value;
-      return { ...facts, startedAt: time, status: 'running', requested: 'none', attempt: { number, workerId, bootId, slot, askId, reported: 0, phase: 'preparing' } };
+      const { attempt: number, workerId, bootId, slot, askId, secretSha256 } = kind.value;
+      return { ...facts, startedAt: time, status: 'running', requested: 'none', attempt: { number, workerId, bootId, slot, askId, secretSha256, reported: 0, phase: 'preparing' } };
     }
     case 'reportAccepted': {
       const running = asRunning(task);

@@ -9,6 +9,8 @@ export interface RunningAttempt {
   bootId: string;
   slot: string;
   askId: string;
+  /** SHA-256 of the secret that only the attempt's worker has; empty where there is none. */
+  secretSha256: Uint8Array;
   /** Number of the last report that was accepted. */
   reported: number;
   phase: string;

@@ -4,6 +4,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { faultPoint } from '../fault.ts';
 import { AskRequestSchema, AskResponseSchema, type Assignment, type AskResponse, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../logger.ts';
+import { hashSecret, newSecret } from './attempt-token.ts';
 import { backOffMs, NoAnswer, type Link } from './link.ts';
 
 /** A gateway may wait for its projection before it answers. A broken connection ends the wait sooner. */
@@ -23,8 +24,12 @@ export interface AskOptions {
   labels: Record<string, string>;
   /** Aborts when no new work is wanted. */
   draining: AbortSignal;
-  /** Runs the attempt to its end. @param sentAt when the ask that was answered was sent (`performance.now()`) */
-  run(assignment: Assignment, sentAt: number): Promise<void>;
+  /**
+   * Runs the attempt to its end.
+   * @param secret whose hash the ask brought
+   * @param sentAt when the ask that was answered was sent (`performance.now()`)
+   */
+  run(assignment: Assignment, secret: string, sentAt: number): Promise<void>;
   logger: Logger;
 }
 
@@ -34,7 +39,7 @@ export async function askLoop(options: AskOptions): Promise<void> {
   while (!draining.aborted && !link.stopped.aborted) {
     const seen = link.nudges;
     const answer = await askUntilAnswered(options);
-    if (answer?.assignment !== undefined) await options.run(answer.assignment, answer.sentAt);
+    if (answer?.assignment !== undefined) await options.run(answer.assignment, answer.secret, answer.sentAt);
     else await untilWorthAsking(link, seen, answer?.sentAt ?? 0, draining);
   }
 }
@@ -47,9 +52,10 @@ async function untilWorthAsking(link: Link, seen: number, askedAt: number, drain
 }
 
 /** Repeats one ask under one id, so that an answer that got lost is not a second attempt. */
-async function askUntilAnswered(options: AskOptions): Promise<{ assignment: Assignment | undefined; sentAt: number } | undefined> {
+async function askUntilAnswered(options: AskOptions): Promise<{ assignment: Assignment | undefined; secret: string; sentAt: number } | undefined> {
   const { link, bootId, slot, labels, draining } = options;
-  const request = toBinary(AskRequestSchema, create(AskRequestSchema, { bootId, slot: slot.name, askId: randomUUID(), kinds: slot.kinds, labels }));
+  const secret = newSecret();
+  const request = toBinary(AskRequestSchema, create(AskRequestSchema, { bootId, slot: slot.name, askId: randomUUID(), kinds: slot.kinds, labels, secretSha256: hashSecret(secret) }));
   const giveUp = new AbortController();
   let late: NodeJS.Timeout | undefined;
   const onDrain = (): void => {
@@ -62,7 +68,7 @@ async function askUntilAnswered(options: AskOptions): Promise<{ assignment: Assi
       const { renewals } = link;
       const sentAt = performance.now();
       const answer = await askOnce(options, request, giveUp.signal);
-      if (answer !== undefined) return { assignment: answer.assignment, sentAt };
+      if (answer !== undefined) return { assignment: answer.assignment, secret, sentAt };
       // The gateway that was asked may have started an attempt and died: until it is asked again, nobody runs that.
       if (link.renewals !== renewals) tries = 0;
       else await link.nudged(backOffMs(tries++), giveUp.signal);

@@ -5,6 +5,7 @@ import { faultPoint } from '../fault.ts';
 import { TaskResultSchema } from '../gen/aiforge/v1/task_pb.ts';
 import { BeatVerdict_Verdict, RequestedStop, type Assignment, type BeatVerdict, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../logger.ts';
+import { attemptToken } from './attempt-token.ts';
 import { createFence } from './fence.ts';
 import type { Link } from './link.ts';
 import { createReporter, type ReportBody } from './report.ts';
@@ -17,6 +18,8 @@ export interface AttemptOptions {
   link: Link;
   bootId: string;
   assignment: Assignment;
+  /** Whose hash the ask brought. */
+  secret: string;
   slot: Slot;
   /** When the ask was sent whose answer gave the attempt. */
   sentAt: number;
@@ -68,6 +71,7 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
     assignment,
     slot: options.slot,
     workDir: options.workDir,
+    token: attemptToken(ref, options.secret),
     signal: control.signal,
     urgent: control.urgent,
     phase: (phase, totalSteps) => void reporter.send({ case: 'phase', value: { phase, ...(totalSteps === undefined ? {} : { totalSteps: BigInt(totalSteps) }) } }),

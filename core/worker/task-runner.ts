@@ -33,6 +33,8 @@ export interface TaskContext {
   readonly slot: Slot;
   /** Empty folder of this attempt, removed afterwards. */
   readonly workDir: string;
+  /** Proves to a gateway that this attempt asks, as long as it runs: see attempt-token. Never logged. */
+  readonly token: string;
   /** Aborts once, with the first reason: `pause` and `drain` mean save and stop, `cancel` and `lost` stop without saving. */
   readonly signal: AbortSignal;
   /** Aborts when `cancel` or `lost` is meant, also where `signal` had already aborted with a weaker reason. */

@@ -69,7 +69,7 @@ export function createWorker(deps: WorkerDeps): Worker {
   const loops: Promise<void>[] = [];
   let endBeat = (): void => {};
 
-  async function run(slot: Slot, assignment: Assignment, sentAt: number): Promise<void> {
+  async function run(slot: Slot, assignment: Assignment, secret: string, sentAt: number): Promise<void> {
     const ref: AttemptRef = { taskId: assignment.taskId, attempt: assignment.attempt };
     // The id becomes a file name.
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,180}$/.test(ref.taskId)) return logger.error('a task id that is no file name; not run', { ...ref });
@@ -89,7 +89,7 @@ export function createWorker(deps: WorkerDeps): Worker {
     if (draining.signal.aborted) return giveBack(begun, 'the worker is being shut down');
     if (runner === undefined) return giveBack(begun, `slot ${slot.name} does not run tasks of kind ${assignment.kind}`);
     const attempt = startAttempt({
-      link, bootId, assignment, slot, sentAt, runner, logger,
+      link, bootId, assignment, secret, slot, sentAt, runner, logger,
       spool: begun,
       workDir: join(workRoot, attemptKey(ref)),
       fenceMs: settings.fenceMs,
@@ -151,7 +151,7 @@ export function createWorker(deps: WorkerDeps): Worker {
         wake.unsubscribe();
       };
       for (const slot of info.slots) {
-        asks.push(askLoop({ link, bootId, slot, labels: info.labels, draining: draining.signal, run: (assignment, sentAt) => run(slot, assignment, sentAt), logger }));
+        asks.push(askLoop({ link, bootId, slot, labels: info.labels, draining: draining.signal, run: (assignment, secret, sentAt) => run(slot, assignment, secret, sentAt), logger }));
       }
       loops.push(...asks);
       logger.info('started', { workerId, bootId, slots: info.slots.map((slot) => slot.name) });

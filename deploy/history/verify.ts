@@ -6,7 +6,7 @@ import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { runHistoryCommand } from './command.ts';
 import { withNats } from './open-nats.ts';
 
-await runHistoryCommand('npm run verify -- [--heads FILE]', { takesFile: false }, ({ config, heads }) =>
+await runHistoryCommand('npm run verify -- [--heads FILE]', { takesFile: false, knows: ['heads'] }, ({ config, heads }) =>
   withNats(config, async (connection) => {
     const known = await readHeads(heads);
     const gateways = await askGatewayStates(connection);

@@ -6,6 +6,8 @@ import { ForgeError } from '../../core/errors.ts';
 import { Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
+import { isAttemptToken } from '../../core/worker/attempt-token.ts';
+import { Bag, type Bagged } from '../port/bag.ts';
 import { credentialOf } from './credential.ts';
 import type { Need } from './needs.ts';
 import type { RouteTable } from './route-table.ts';
@@ -29,6 +31,11 @@ export interface Pass {
   leave(): void;
 }
 
+/** Somebody who is in, with a key. */
+interface OpenPass extends Pass, Bagged {
+  end(): void;
+}
+
 /** The one check that every request passes before any lane sees it. */
 export interface Gate {
   /** @throws ForgeError unauthenticated, permission_denied, rate_limited */
@@ -37,12 +44,13 @@ export interface Gate {
   enterSocket(visitor: Visitor, ticket: string | undefined): Promise<Pass>;
   /** Whether errors at that path are in OpenAI's form. */
   isOpenAi(path: string): boolean;
+  stop(): void;
 }
 
 /** Whom nothing is known of: all callers while keys are off. */
 export const anonymous = 'anonymous';
 
-const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'keyless' | 'any'>, Scope>> = { inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
+const scopeOf: Readonly<Record<Exclude<Need, 'open' | 'keyless' | 'any'>, Scope>> = { attempt: Scope.ADMIN, inference: Scope.INFERENCE, train: Scope.TRAIN, admin: Scope.ADMIN };
 /** No key has this hash, so that an unknown one is compared like any other. */
 const nobody = new Uint8Array(32);
 
@@ -60,7 +68,7 @@ export interface GateDeps {
 export function createGate(deps: GateDeps): Gate {
   const { keys, ledger, tickets, routes, logger, now = Date.now } = deps;
   const tally: Tally = createTally(deps.limits);
-  const open = new Map<string, Set<Visitor>>();
+  const open = new Map<string, Bag<OpenPass>>();
   const noting = new Set<string>();
 
   if (keys && !listKeys(ledger).some(([, { status }]) => status === 'active')) {
@@ -86,7 +94,7 @@ export function createGate(deps: GateDeps): Gate {
     if (state.status !== 'active') throw unauthenticated('this API key was revoked', true);
     if (now() >= state.expiresAt) throw unauthenticated('this API key has expired', true);
     if (need !== 'any' && need !== 'open' && need !== 'keyless' && !state.scopes.includes(scopeOf[need]) && !state.scopes.includes(Scope.ADMIN)) {
-      throw new ForgeError('permission_denied', `this API key lacks the scope ${need}, which this takes`);
+      throw new ForgeError('permission_denied', `this API key lacks the scope ${need === 'attempt' ? 'admin' : need}, which this takes`);
     }
     noteUse(keyId, state.lastUsedAt);
   };
@@ -103,30 +111,42 @@ export function createGate(deps: GateDeps): Gate {
 
   const admit = (visitor: Visitor, caller: string, count: () => void): Pass => {
     if (caller === anonymous) return { caller, leave: count };
-    let visitors = open.get(caller);
-    if (visitors === undefined) open.set(caller, (visitors = new Set()));
-    visitors.add(visitor);
-    return {
+    let passes = open.get(caller);
+    if (passes === undefined) open.set(caller, (passes = new Bag()));
+    const pass: OpenPass = {
       caller,
+      place: -1,
+      end: () => visitor.end(),
       leave() {
         count();
-        visitors.delete(visitor);
-        if (visitors.size === 0 && open.get(caller) === visitors) open.delete(caller);
+        passes.delete(pass);
+        if (passes.size === 0 && open.get(caller) === passes) open.delete(caller);
       },
     };
+    passes.add(pass);
+    return pass;
   };
 
   ledger.onApplied(({ stored, head }) => {
     if (stored.aggregate !== apiKeyAggregate.name || (head.state as { status: string }).status !== 'revoked') return;
-    for (const visitor of [...(open.get(stored.id) ?? [])]) visitor.end();
+    for (const pass of open.get(stored.id)?.all() ?? []) pass.end();
   });
 
+  // A key that expires ends what is open with it, as a revoked one does: within a second.
+  const watching = setInterval(() => {
+    for (const [keyId, passes] of open) {
+      const { state } = ledger.head(apiKeyAggregate, keyId);
+      if (state.status === 'active' && now() >= state.expiresAt) for (const pass of passes.all()) pass.end();
+    }
+  }, 1_000).unref();
+
   return {
+    stop: () => clearInterval(watching),
     enter(visitor) {
       const need = routes.need(visitor.verb, visitor.path);
       if (need === 'open') return { caller: anonymous, leave() {} };
       let caller = anonymous;
-      if (keys && need !== 'keyless') {
+      if (keys && need !== 'keyless' && !(need === 'attempt' && isAttemptToken(credentialOf(visitor.headers)))) {
         const keyId = authenticate(visitor.headers);
         if (keyId === undefined) throw unauthenticated('an API key is required, as "Authorization: Bearer forge_..." or "x-api-key"', false);
         holds(keyId, need);

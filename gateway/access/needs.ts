@@ -1,8 +1,9 @@
 /**
  * What a caller must have: nothing, any key, or a key of a scope (of which `admin` includes the others). What is `keyless`
- * is counted like the rest, what is `open` always answers.
+ * is counted like the rest, what is `open` always answers. `attempt`: the token of an attempt, which whoever answers looks
+ * at, or a key that may do everything.
  */
-export type Need = 'open' | 'keyless' | 'any' | 'inference' | 'train' | 'admin';
+export type Need = 'open' | 'keyless' | 'attempt' | 'any' | 'inference' | 'train' | 'admin';
 
 /** Methods by their RPC path without its first slash; their REST routes are of the same need. What is missing is `admin`. */
 export const methodNeeds: Readonly<Record<string, Need>> = {
@@ -104,6 +105,7 @@ export const openAiNeeds: Readonly<Record<string, Need>> = {
 export const otherNeeds: readonly (readonly [start: string, need: Need])[] = [
   // They have a signature of their own.
   ['/v1/webhooks/', 'keyless'],
+  ['/internal/blobs/', 'attempt'],
   ['/ws/training/', 'train'],
   // What the service can do, as its source says too; browsers open pages without a header.
   ['/openapi.json', 'open'],

@@ -1,7 +1,6 @@
 import type { ServiceRoute } from '../method.ts';
 import type { OpenAiLane } from '../openai/lane.ts';
-import { createRouter } from '../rest/router.ts';
-import { compileRules } from '../rest/rules.ts';
+import { restRouter } from '../rest/rest.ts';
 import { methodNeeds, openAiNeeds, openAiRouteName, otherNeeds, type Need } from './needs.ts';
 
 export interface RouteTable {
@@ -22,7 +21,7 @@ export function createRouteTable(services: readonly ServiceRoute[], lane: Pick<O
     known.set(route, need ?? 'admin');
     return need ?? 'admin';
   };
-  const rest = createRouter(compileRules(services));
+  const rest = restRouter(services);
   const openAi = (path: string): ReturnType<OpenAiLane['find']> | 'undecodable' => {
     try {
       return lane.find(path);

@@ -3,6 +3,8 @@ import { ForgeError } from '../../core/errors.ts';
 /** How many requests may be open at once. None waits for a place: it would hold memory for a client that may be gone. */
 export interface AccessLimits {
   requests: number;
+  /** The same for one key. */
+  requestsPerKey: number;
   /** Of those, what asks a model. */
   inference: number;
   /** The same for one key. */
@@ -23,32 +25,32 @@ export interface Tally {
 const retryAfterSeconds = 1;
 
 export function createTally(limits: AccessLimits): Tally {
-  let requests = 0;
-  let inference = 0;
-  const byKey = new Map<string, number>();
+  const all = { requests: 0, inference: 0 };
+  const byKey = new Map<string, { requests: number; inference: number }>();
   const full = (what: string, limit: number, setting: string): ForgeError =>
     new ForgeError('rate_limited', `${what}: ${limit} are open, the limit (${setting}); try again when one has ended`, { retryAfterSeconds });
 
   return {
     enter(keyId, asksModel) {
-      const ofKey = keyId === undefined ? 0 : (byKey.get(keyId) ?? 0);
-      if (requests >= limits.requests) throw full('too many requests', limits.requests, 'FORGE_MAX_REQUESTS');
-      if (asksModel && inference >= limits.inference) throw full('too many requests to models', limits.inference, 'FORGE_MAX_INFERENCE');
-      if (asksModel && ofKey >= limits.inferencePerKey) throw full('too many requests to models by this API key', limits.inferencePerKey, 'FORGE_MAX_INFERENCE_PER_KEY');
-      requests += 1;
-      if (asksModel) inference += 1;
-      if (asksModel && keyId !== undefined) byKey.set(keyId, ofKey + 1);
+      const ofKey = keyId === undefined ? undefined : (byKey.get(keyId) ?? { requests: 0, inference: 0 });
+      if (all.requests >= limits.requests) throw full('too many requests', limits.requests, 'FORGE_MAX_REQUESTS');
+      if (ofKey !== undefined && ofKey.requests >= limits.requestsPerKey) throw full('too many requests by this API key', limits.requestsPerKey, 'FORGE_MAX_REQUESTS_PER_KEY');
+      if (asksModel && all.inference >= limits.inference) throw full('too many requests to models', limits.inference, 'FORGE_MAX_INFERENCE');
+      if (asksModel && ofKey !== undefined && ofKey.inference >= limits.inferencePerKey) throw full('too many requests to models by this API key', limits.inferencePerKey, 'FORGE_MAX_INFERENCE_PER_KEY');
+      if (ofKey !== undefined && ofKey.requests === 0) byKey.set(keyId!, ofKey);
+      const add = (by: 1 | -1): void => {
+        for (const count of ofKey === undefined ? [all] : [all, ofKey]) {
+          count.requests += by;
+          if (asksModel) count.inference += by;
+        }
+      };
+      add(1);
       let left = false;
       return () => {
         if (left) return;
         left = true;
-        requests -= 1;
-        if (!asksModel) return;
-        inference -= 1;
-        if (keyId === undefined) return;
-        const rest = byKey.get(keyId)! - 1;
-        if (rest === 0) byKey.delete(keyId);
-        else byKey.set(keyId, rest);
+        add(-1);
+        if (ofKey?.requests === 0) byKey.delete(keyId!);
       };
     },
   };

@@ -47,10 +47,15 @@ export class NewestMetrics {
   /**
    * Makes sure that step and loss are known where they were ever measured: after a restart only the newest message of a
    * task was read, which may have held neither.
+   * @returns undefined where there is nothing to wait for, which is nearly always
    */
-  async complete(taskId: string): Promise<void> {
+  complete(taskId: string): Promise<void> | undefined {
     const newest = this.#byTask.get(taskId);
-    if (newest === undefined || (newest.loss !== undefined && newest.step !== undefined) || this.#completed.has(taskId)) return;
+    if (newest === undefined || (newest.loss !== undefined && newest.step !== undefined) || this.#completed.has(taskId)) return undefined;
+    return this.#readOlder(taskId);
+  }
+
+  async #readOlder(taskId: string): Promise<void> {
     this.#completed.add(taskId);
     const done = new AbortController();
     const deadline = AbortSignal.any([done.signal, AbortSignal.timeout(completeMs)]);

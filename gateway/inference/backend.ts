@@ -1,3 +1,5 @@
+import type { CancelSignal } from './cancel.ts';
+
 /** A model as a backend has it. */
 export interface BackendModel {
   name: string;
@@ -50,7 +52,7 @@ export interface InferenceBackend {
    * Aborting `signal` stops the generation.
    * @throws ForgeError unavailable, cancelled, unimplemented (the backend has no such endpoint)
    */
-  send(endpoint: OpenAiEndpoint, body: Uint8Array, signal: AbortSignal): Promise<BackendResponse>;
+  send(endpoint: OpenAiEndpoint, body: Uint8Array, signal: CancelSignal): Promise<BackendResponse>;
   /** Ends what it runs; memoized. */
   stop(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { createOllamaBackend } from './ollama.ts';
 import { createUpstreamBackend } from './upstream.ts';
 
 /** The backend that FORGE_INFERENCE names. Its being away is no error here: `available` tells. */
-export async function createInference(config: Pick<Config, 'inference' | 'ollamaUrl' | 'dataDir' | 'threads'>, logger: Logger): Promise<InferenceBackend> {
+export async function createInference(config: Pick<Config, 'inference' | 'inferenceKey' | 'ollamaUrl' | 'dataDir' | 'threads'>, logger: Logger): Promise<InferenceBackend> {
   const embedded = () => createEmbeddedBackend({ modelsDir: join(config.dataDir, 'embedded'), threads: config.threads, logger });
   switch (config.inference) {
     case 'ollama':
@@ -25,6 +25,6 @@ export async function createInference(config: Pick<Config, 'inference' | 'ollama
       return backend;
     }
     default:
-      return createUpstreamBackend(config.inference);
+      return createUpstreamBackend(config.inference, config.inferenceKey);
   }
 }

@@ -1,5 +1,6 @@
 import { ForgeError, invalid } from '../../core/errors.ts';
 import type { OpenAiEndpoint } from './backend.ts';
+import type { CancelSignal } from './cancel.ts';
 import { probeOf } from './ollama-probe.ts';
 import type { UpstreamHttp } from './upstream-http.ts';
 
@@ -27,9 +28,9 @@ const overflow = /exceeds the context length/;
 export function createOllamaRoom(http: UpstreamHttp, url: string) {
   const known = new Map<string, Sizes>();
 
-  const ask = (path: string, body: unknown, signal: AbortSignal) => http.json({ method: 'POST', url: `${url}${path}`, body: JSON.stringify(body), signal });
+  const ask = (path: string, body: unknown, signal: CancelSignal) => http.json({ method: 'POST', url: `${url}${path}`, body: JSON.stringify(body), signal });
 
-  const sizesOf = async (model: string, signal: AbortSignal): Promise<Sizes> => {
+  const sizesOf = async (model: string, signal: CancelSignal): Promise<Sizes> => {
     const before = known.get(model);
     if (before !== undefined && performance.now() - before.readAt < believedMs) return before;
     const shown = (await ask('/api/show', { model }, signal)).value as { parameters?: string; model_info?: Json } | undefined;
@@ -41,14 +42,14 @@ export function createOllamaRoom(http: UpstreamHttp, url: string) {
     if (sizes.context !== undefined) known.set(model, sizes);
     return sizes;
   };
-  const loadedContext = async (model: string, signal: AbortSignal): Promise<number | undefined> => {
+  const loadedContext = async (model: string, signal: CancelSignal): Promise<number | undefined> => {
     const loaded = (await http.json({ method: 'GET', url: `${url}/api/ps`, signal })).value as { models?: { name: string; context_length?: number }[] } | undefined;
     return loaded?.models?.find(({ name }) => name === model || name === `${model}:latest`)?.context_length;
   };
 
   return {
     /** @throws ForgeError context_length_exceeded, invalid_argument (more dimensions than there are), cancelled, unavailable */
-    async check(endpoint: OpenAiEndpoint, body: Uint8Array, signal: AbortSignal): Promise<void> {
+    async check(endpoint: OpenAiEndpoint, body: Uint8Array, signal: CancelSignal): Promise<void> {
       // Most chats are shorter than any context, and need no look at the model.
       if (endpoint !== 'embeddings' && body.length < smallestContext) return;
       const request = JSON.parse(Buffer.from(body).toString()) as Json;

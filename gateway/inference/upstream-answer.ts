@@ -1,6 +1,8 @@
 import type { Dispatcher } from 'undici';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from './backend.ts';
+import type { CancelSignal } from './cancel.ts';
+import type { BodyObserver } from './observed-body.ts';
 
 /** So much of an answer may wait to be taken; then the backend's connection is not read. */
 const waitingLimitBytes = 64 * 1024;
@@ -13,7 +15,7 @@ type Translate = (error: unknown, midway: boolean) => ForgeError;
  */
 export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterableIterator<Uint8Array> {
   readonly #translate: Translate;
-  readonly #signal: AbortSignal;
+  readonly #signal: CancelSignal;
   readonly #started = Promise.withResolvers<BackendResponse>();
   readonly #onAbort = (): void => this.#give(this.#signal.reason);
   #controller: Dispatcher.DispatchController | undefined;
@@ -22,10 +24,17 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
   #waiting = 0;
   #paused = false;
   #over: { error?: ForgeError } | undefined;
-  #wanted: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined;
+  #observers: BodyObserver[] = [];
+  /** Somebody waits for a chunk, or for the end. */
+  #wanted: PromiseWithResolvers<void> | undefined;
+  readonly #take = (): IteratorResult<Uint8Array> => {
+    if (this.#chunks.length > 0) return { value: this.#takeAll(), done: false };
+    if (this.#over?.error !== undefined) throw this.#over.error;
+    return { value: undefined, done: true };
+  };
 
   /** @param signal gives the request up */
-  constructor(signal: AbortSignal, translate: Translate) {
+  constructor(signal: CancelSignal, translate: Translate) {
     this.#signal = signal;
     this.#translate = translate;
     if (signal.aborted) this.#end(signal.reason);
@@ -50,13 +59,10 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const wanted = this.#wanted;
-    if (wanted !== undefined) {
-      this.#wanted = undefined;
-      return wanted.resolve({ value: chunk, done: false });
-    }
+    for (const observer of this.#observers) observer.chunk(chunk);
     this.#chunks.push(chunk);
     this.#waiting += chunk.length;
+    if (this.#wanted !== undefined) return this.#wake();
     if (this.#waiting < waitingLimitBytes || this.#paused) return;
     this.#paused = true;
     controller.pause();
@@ -70,19 +76,20 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
     this.#end(error);
   }
 
+  /** All that has come since the last one: what a socket was read for at once is passed on at once. */
   next(): Promise<IteratorResult<Uint8Array>> {
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) {
-      this.#waiting -= chunk.length;
-      if (this.#paused && this.#waiting === 0) {
-        this.#paused = false;
-        this.#controller!.resume();
-      }
-      return Promise.resolve({ value: chunk, done: false });
-    }
+    if (this.#chunks.length > 0) return Promise.resolve(this.#take());
     if (this.#over?.error !== undefined) return Promise.reject(this.#over.error);
     if (this.#over !== undefined) return Promise.resolve({ value: undefined, done: true });
-    return (this.#wanted = Promise.withResolvers()).promise;
+    this.#wanted = Promise.withResolvers();
+    return this.#wanted.promise.then(this.#take);
+  }
+
+  /** Before anything was taken: what has come already is shown now. */
+  observe(observer: BodyObserver): void {
+    for (const chunk of this.#chunks) observer.chunk(chunk);
+    if (this.#over === undefined) this.#observers.push(observer);
+    else if (this.#over.error === undefined) observer.end?.();
   }
 
   /** Whoever wants no more ends the backend's work too. */
@@ -101,15 +108,30 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
     this.#controller?.abort(reason instanceof Error ? reason : new Error('given up'));
   }
 
+  #takeAll(): Uint8Array {
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    this.#waiting = 0;
+    if (this.#paused) {
+      this.#paused = false;
+      this.#controller!.resume();
+    }
+    return bytes;
+  }
+
+  #wake(): void {
+    const wanted = this.#wanted;
+    this.#wanted = undefined;
+    wanted?.resolve();
+  }
+
   #end(error?: unknown): void {
     if (this.#over !== undefined) return;
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#over = error === undefined ? {} : { error: this.#translate(error, this.#headersCame) };
-    const wanted = this.#wanted;
-    this.#wanted = undefined;
-    if (this.#over.error === undefined) return wanted?.resolve({ value: undefined, done: true });
-    wanted?.reject(this.#over.error);
-    if (!this.#headersCame) this.#started.reject(this.#over.error);
+    if (error === undefined) for (const observer of this.#observers) observer.end?.();
+    if (this.#over.error !== undefined && !this.#headersCame) this.#started.reject(this.#over.error);
+    this.#wake();
   }
 }
 

@@ -1,6 +1,7 @@
-import { Agent } from 'undici';
+import { Agent } from './undici-agent.ts';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from './backend.ts';
+import type { CancelSignal } from './cancel.ts';
 import { UpstreamAnswer } from './upstream-answer.ts';
 
 /** Loading a large model or reading a long prompt is silent for minutes; more than this is a hang. */
@@ -12,7 +13,7 @@ export interface UpstreamRequest {
   url: string;
   body?: Uint8Array | string | AsyncIterable<Uint8Array>;
   headers?: Record<string, string>;
-  signal: AbortSignal;
+  signal: CancelSignal;
 }
 
 /** HTTP to one backend: kept connections, back-pressure, no buffering, errors that name the backend. */
@@ -24,11 +25,14 @@ export interface UpstreamHttp {
   close(): Promise<void>;
 }
 
-/** @param remedy what to do when it does not answer, e.g. "Start it with `ollama serve`" */
-export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
+/**
+ * @param remedy what to do when it does not answer, e.g. "Start it with `ollama serve`"
+ * @param always headers of every request
+ */
+export function createUpstreamHttp(who: string, remedy: string, always: Readonly<Record<string, string>> = {}): UpstreamHttp {
   const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, headersTimeout: silenceMs, bodyTimeout: silenceMs, connect: { timeout: 5_000 } });
 
-  const translate = (error: unknown, url: string, signal: AbortSignal, midway: boolean): ForgeError => {
+  const translate = (error: unknown, url: string, signal: CancelSignal, midway: boolean): ForgeError => {
     if (error instanceof ForgeError) return error;
     if (signal.aborted) return new ForgeError('cancelled', 'The request was given up', { cause: error });
     const where = new URL(url).origin;
@@ -38,7 +42,7 @@ export function createUpstreamHttp(who: string, remedy: string): UpstreamHttp {
 
   const send = async (options: UpstreamRequest): Promise<BackendResponse> => {
     const { method, url, signal } = options;
-    const headers: Record<string, string> = { ...options.headers };
+    const headers: Record<string, string> = { ...always, ...options.headers };
     if (options.body !== undefined) headers['content-type'] ??= 'application/json';
     const answer = new UpstreamAnswer(signal, (error, midway) => translate(error, url, signal, midway));
     if (!signal.aborted) {
@@ -71,7 +75,7 @@ export async function readAll(body: AsyncIterable<Uint8Array>, limitBytes: numbe
     if (size > limitBytes) throw new ForgeError('unavailable', `${who} answered with more than ${limitBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 /** What was asked for before: a backend has few addresses, and none with a query. */

@@ -6,10 +6,11 @@ import { createUpstreamHttp } from './upstream-http.ts';
 /**
  * Any OpenAI-compatible server. It serves the models it has: AI Forge can't put one there.
  * @param url its base, with or without `/v1`
+ * @param key sent as a bearer token; empty for none
  */
-export function createUpstreamBackend(url: string): InferenceBackend {
+export function createUpstreamBackend(url: string, key = ''): InferenceBackend {
   const base = openAiBase(url);
-  const http = createUpstreamHttp('The OpenAI-compatible server', 'Start it, or change FORGE_INFERENCE');
+  const http = createUpstreamHttp('The OpenAI-compatible server', 'Start it, or change FORGE_INFERENCE', key === '' ? {} : { authorization: `Bearer ${key}` });
   const client = createOpenAiClient(http, () => base);
   const refuse = (what: string) => new ForgeError('unimplemented', `The OpenAI-compatible server at ${new URL(base).origin} can't ${what} models; set FORGE_INFERENCE to ollama or embedded to deploy`);
   let stopped: Promise<void> | undefined;

@@ -15,6 +15,12 @@ import { wireStatus } from './wire-status.ts';
 export type MeasuredOf = (jobId: string) => Measured | undefined;
 type JobView = MessageInitShape<typeof GetJobResponseSchema>;
 
+/** The job's task where it is known here, which it nearly always is. */
+export function knownJob(ledger: Ledger, jobId: string): Task | undefined {
+  const { state } = ledger.head(taskAggregate, jobId);
+  return state.status !== 'none' && state.kind === TaskKind.TRAIN ? state : undefined;
+}
+
 /** The job's task, read at the leader when it is not known here. @throws ForgeError not_found */
 export async function findJob(ledger: Ledger, jobId: string): Promise<Task> {
   const { state } = await ledger.find(taskAggregate, jobId);

@@ -1,4 +1,5 @@
-import type { BackendResponse, InferenceBackend, OpenAiEndpoint } from '../inference/backend.ts';
+import type { InferenceBackend, OpenAiEndpoint } from '../inference/backend.ts';
+import { observe, type BodyObserver } from '../inference/observed-body.ts';
 import { isForgeError } from '../../core/errors.ts';
 import { Family, type Counter, type Histogram } from './exposition.ts';
 import { AnswerEnd, readUsage } from './usage.ts';
@@ -39,17 +40,20 @@ export function createInferenceMetrics(): InferenceMetrics {
 
   return {
     measured(backend) {
-      const send = async (endpoint: OpenAiEndpoint, body: Uint8Array, signal: AbortSignal): Promise<BackendResponse> => {
+      const send: InferenceBackend['send'] = (endpoint, body, signal) => {
         const meter = meterOf(endpoint);
         const begun = performance.now();
-        try {
-          const answer = await backend.send(endpoint, body, signal);
-          count(meter, endpoint, String(answer.status));
-          return { status: answer.status, headers: answer.headers, body: answer.status < 400 ? new MeasuredBody(answer.body, meter, begun) : answer.body };
-        } catch (error) {
-          count(meter, endpoint, isForgeError(error) ? error.code : 'internal');
-          throw error;
-        }
+        return backend.send(endpoint, body, signal).then(
+          (answer) => {
+            count(meter, endpoint, String(answer.status));
+            if (answer.status < 400) answer.body = observe(answer.body, new AnswerMeter(meter, begun));
+            return answer;
+          },
+          (error: unknown) => {
+            count(meter, endpoint, isForgeError(error) ? error.code : 'internal');
+            throw error;
+          },
+        );
       };
       // Everything else is the backend's own, also what a later version of the port adds.
       return Object.create(backend, { send: { value: send } }) as InferenceBackend;
@@ -58,37 +62,28 @@ export function createInferenceMetrics(): InferenceMetrics {
   };
 }
 
-/** Looks at chunks as they pass, and changes none. */
-class MeasuredBody implements AsyncIterable<Uint8Array> {
-  readonly #body: AsyncIterable<Uint8Array>;
+/** Measures one answer as it comes. */
+class AnswerMeter implements BodyObserver {
   readonly #meter: EndpointMeter;
   readonly #begun: number;
+  readonly #end = new AnswerEnd();
+  #first = true;
 
-  constructor(body: AsyncIterable<Uint8Array>, meter: EndpointMeter, begun: number) {
-    this.#body = body;
+  /** @param begun when the request was sent, monotonic milliseconds */
+  constructor(meter: EndpointMeter, begun: number) {
     this.#meter = meter;
     this.#begun = begun;
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const chunks = this.#body[Symbol.asyncIterator]();
-    const end = new AnswerEnd();
-    let first = true;
-    const seen = (next: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> => {
-      if (next.done === true) {
-        const { prompt, completion } = readUsage(end.text());
-        this.#meter.prompt.add(prompt ?? 0);
-        this.#meter.completion.add(completion ?? 0);
-      } else {
-        if (first) this.#meter.firstByte.observe((performance.now() - this.#begun) / 1000);
-        first = false;
-        end.push(next.value);
-      }
-      return next;
-    };
-    return {
-      next: () => chunks.next().then(seen),
-      return: () => chunks.return?.() ?? Promise.resolve({ done: true, value: undefined }),
-    };
+  chunk(bytes: Uint8Array): void {
+    if (this.#first) this.#meter.firstByte.observe((performance.now() - this.#begun) / 1000);
+    this.#first = false;
+    this.#end.push(bytes);
+  }
+
+  end(): void {
+    const { prompt, completion } = readUsage(this.#end.text());
+    this.#meter.prompt.add(prompt ?? 0);
+    this.#meter.completion.add(completion ?? 0);
   }
 }

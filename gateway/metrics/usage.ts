@@ -23,11 +23,20 @@ export class AnswerEnd {
  * @returns undefined for what it does not say
  */
 export function readUsage(end: string): { prompt: number | undefined; completion: number | undefined } {
-  const at = end.search(/"usage"\s*:\s*\{(?![\s\S]*"usage"\s*:\s*\{)/);
-  const usage = at < 0 ? '' : end.slice(at);
-  const number = (...names: string[]): number | undefined => {
-    const text = new RegExp(`"(?:${names.join('|')})"\\s*:\\s*(\\d{1,15})`).exec(usage)?.[1];
-    return text === undefined ? undefined : Number(text);
-  };
-  return { prompt: number('prompt_tokens', 'input_tokens'), completion: number('completion_tokens', 'output_tokens') };
+  // The last one that is an object: a stream may have `"usage":null` in every event.
+  let usage = '';
+  for (let at = end.lastIndexOf('"usage"'); at >= 0 && usage === ''; at = at === 0 ? -1 : end.lastIndexOf('"usage"', at - 1)) {
+    usageKey.lastIndex = at;
+    if (usageKey.test(end)) usage = end.slice(at);
+  }
+  return { prompt: numberAfter(promptKey, usage), completion: numberAfter(completionKey, usage) };
+}
+
+const usageKey = /"usage"\s*:\s*\{/y;
+const promptKey = /"(?:prompt_tokens|input_tokens)"\s*:\s*(\d{1,15})/;
+const completionKey = /"(?:completion_tokens|output_tokens)"\s*:\s*(\d{1,15})/;
+
+function numberAfter(key: RegExp, text: string): number | undefined {
+  const digits = key.exec(text)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }

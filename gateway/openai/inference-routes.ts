@@ -1,12 +1,14 @@
 import { knownFailure } from '../inference/backend-failure.ts';
 import type { BackendResponse, InferenceBackend, OpenAiEndpoint } from '../inference/backend.ts';
+import { CancelSource } from '../inference/cancel.ts';
 import { readAll } from '../inference/upstream-http.ts';
+import { onClosed } from '../port/response.ts';
 import { parseChatRequest } from './chat-request.ts';
 import { parseCompletionRequest } from './completion-request.ts';
 import { parseEmbeddingRequest } from './embedding-request.ts';
 import { withDetail } from './errors.ts';
 import type { ModelDirectory } from './model-directory.ts';
-import { resolveModel } from './models.ts';
+import { knownModel, resolveModel } from './models.ts';
 import { relay } from './relay.ts';
 import { readBody } from './request-body.ts';
 import type { RequestHead } from './request-fields.ts';
@@ -33,15 +35,15 @@ const parsers: Readonly<Record<OpenAiEndpoint, (body: Uint8Array) => RequestHead
 export function createInferenceRoutes(deps: { backend: () => InferenceBackend; models: ModelDirectory; bodyBytes?: number }): OpenAiRoute[] {
   const { models } = deps;
   const handle = async (endpoint: OpenAiEndpoint, { request, response }: OpenAiCall): Promise<void> => {
-    const gone = new AbortController();
-    response.on('close', () => response.writableFinished || gone.abort());
+    const gone = new CancelSource();
+    onClosed(response, () => response.writableFinished || gone.abort());
     const body = await readBody(request, deps.bodyBytes);
     const head = parsers[endpoint](body);
-    const model = await resolveModel(models, head.model);
+    const model = knownModel(models, head.model) ?? (await resolveModel(models, head.model));
     const backend = deps.backend();
     refuseUnsupported(backend.kind, endpoint, head.fields);
-    const answer = await backend.send(endpoint, spliceRequestModel(body, model.backendName), gone.signal);
-    if (answer.status < 400) return relay(answer, response, model.name, gone.signal, endpoint === 'responses' ? 'responses' : 'plain');
+    const answer = await backend.send(endpoint, spliceRequestModel(body, model.backendName), gone);
+    if (answer.status < 400) return relay(answer, response, model.name, gone, endpoint === 'responses' ? 'responses' : 'plain');
     await sendFailure({ response }, answer, endpoint, model);
   };
   return (Object.keys(parsers) as OpenAiEndpoint[]).map((endpoint) => ({ verb: 'POST', path: `/v1/${endpoint}`, handle: (call) => handle(endpoint, call) }));

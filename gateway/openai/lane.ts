@@ -28,7 +28,16 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?
   };
 
   // What is done with an alias is not OpenAI's: the REST lane has it.
-  const find = (path: string): MatchedPath | undefined => (path.startsWith('/v1/') && !path.endsWith('/rollback') ? match(path) : undefined);
+  // The gate and the lane ask for the same path one after the other.
+  let last = '';
+  let lastFound: MatchedPath | undefined;
+  const find = (path: string): MatchedPath | undefined => {
+    if (path === last) return lastFound;
+    const found = path.startsWith('/v1/') && !path.endsWith('/rollback') ? match(path) : undefined;
+    last = path;
+    lastFound = found;
+    return found;
+  };
 
   return {
     find,

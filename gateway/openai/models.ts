@@ -16,10 +16,23 @@ export async function openAiModels(models: ModelDirectory): Promise<{ object: 'l
 
 /** @throws ForgeError not_found, naming what is there */
 export async function openAiModel(models: ModelDirectory, name: string): Promise<OpenAiModel> {
-  const find = () => models.list().find((model) => model.name === name);
+  // A name that chats may use, such as a project's without its tag, is told of too, as itself.
+  const find = (): ListedModel | undefined => {
+    const list = models.list();
+    const backendName = models.resolve(name)?.backendName;
+    const found = list.find((model) => model.name === name) ?? list.find((model) => model.backendName === backendName);
+    return found && { ...found, name };
+  };
   const found = find() ?? (await models.refresh?.(), find());
   if (found === undefined) throw modelNotFound(name, models);
   return toOpenAi(found);
+}
+
+/** The model behind a name where it is known already, which it nearly always is. */
+export function knownModel(models: ModelDirectory, asked: string | undefined): { name: string; backendName: string } | undefined {
+  const name = asked ?? models.active();
+  const found = name === undefined ? undefined : models.resolve(name);
+  return found === undefined ? undefined : { name: name!, backendName: found.backendName };
 }
 
 /**

@@ -1,7 +1,8 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from '../inference/backend.ts';
+import type { CancelSignal } from '../inference/cancel.ts';
+import { readAll } from '../inference/upstream-http.ts';
 import { openAiError } from './errors.ts';
 import type { AnswerForm, AnswerSplicer } from './splice-answer.ts';
 import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
@@ -14,7 +15,7 @@ const wholeLimitBytes = 64 * 1024;
  * event stream with an error event, and cuts a JSON answer off so that nobody takes it for whole.
  * @throws ForgeError unavailable, while nothing was sent
  */
-export async function relay(answer: BackendResponse, response: ServerResponse, modelName: string, signal: AbortSignal, form: AnswerForm = 'plain'): Promise<void> {
+export async function relay(answer: BackendResponse, response: ServerResponse, modelName: string, signal: CancelSignal, form: AnswerForm = 'plain'): Promise<void> {
   const events = (answer.headers['content-type'] ?? '').startsWith('text/event-stream');
   const splicer = events ? createEventSplicer(modelName, form) : createJsonSplicer(modelName);
   if (!events && Number(answer.headers['content-length'] ?? Infinity) <= wholeLimitBytes) return sendWhole(answer, response, splicer);
@@ -24,7 +25,8 @@ export async function relay(answer: BackendResponse, response: ServerResponse, m
   try {
     for (; !next.done; next = await chunks.next()) {
       const bytes = splicer.push(next.value);
-      if (bytes.length > 0 && !response.write(bytes)) await once(response, 'drain', { signal });
+      if (bytes.length > 0 && !response.write(bytes)) await drained(response);
+      if (signal.aborted) throw signal.reason;
     }
     const held = splicer.end();
     if (held.length > 0) response.write(held);
@@ -40,12 +42,26 @@ export async function relay(answer: BackendResponse, response: ServerResponse, m
 
 /** A small answer of known length goes out in one piece, so that a backend that dies in the middle of it is an error like any other. */
 async function sendWhole(answer: BackendResponse, response: ServerResponse, splicer: AnswerSplicer): Promise<void> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of answer.body) parts.push(splicer.push(chunk));
-  parts.push(splicer.end());
-  const body = Buffer.concat(parts);
+  const whole = await readAll(answer.body, wholeLimitBytes, 'The inference backend');
+  const spliced = splicer.push(whole);
+  const rest = splicer.end();
+  const body = rest.length === 0 ? Buffer.from(spliced.buffer, spliced.byteOffset, spliced.length) : Buffer.concat([spliced, rest]);
   response.writeHead(answer.status, { 'content-type': answer.headers['content-type'] ?? 'application/json', 'content-length': body.length });
-  response.end(body);
+  // As Latin-1, the same bytes: Node writes a text in one piece with the header.
+  response.end(body.toString('latin1'), 'latin1');
+}
+
+/** Resolves when there is room for more, or nobody is there any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const on = (): void => {
+      response.off('drain', on);
+      response.off('close', on);
+      resolve();
+    };
+    response.on('drain', on);
+    response.on('close', on);
+  });
 }
 
 /**

@@ -60,13 +60,14 @@ export const unsupported: Readonly<Record<BackendKind, readonly Unsupported[]>> 
 
 const names: Readonly<Record<BackendKind, string>> = { ollama: 'Ollama', embedded: 'the embedded engine', upstream: 'the upstream server' };
 
-const byEndpoint = new Map<string, Unsupported[]>();
-for (const [kind, rows] of Object.entries(unsupported)) {
-  for (const row of rows) byEndpoint.set(`${kind} ${row.endpoint}`, [...(byEndpoint.get(`${kind} ${row.endpoint}`) ?? []), row]);
+const byEndpoint: Readonly<Record<BackendKind, Map<string, Unsupported[]>>> = { ollama: new Map(), embedded: new Map(), upstream: new Map() };
+for (const kind of Object.keys(unsupported) as BackendKind[]) {
+  for (const row of unsupported[kind]) byEndpoint[kind].set(row.endpoint, [...(byEndpoint[kind].get(row.endpoint) ?? []), row]);
 }
 
 /** @throws ForgeError invalid_argument, naming the first parameter that the backend would leave aside */
 export function refuseUnsupported(kind: BackendKind, endpoint: OpenAiEndpoint, request: Readonly<Record<string, unknown>>): void {
-  const row = firstRefused(byEndpoint.get(`${kind} ${endpoint}`) ?? [], request);
+  const rows = byEndpoint[kind].get(endpoint);
+  const row = rows && firstRefused(rows, request);
   if (row !== undefined) throw invalid(row.parameter, `${names[kind]} does not support ${row.refused.words === 'any value' ? 'it' : row.refused.words}; ${row.remedy}`);
 }

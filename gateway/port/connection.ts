@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { Bag, type Bagged } from './bag.ts';
 import type { PortLimits } from './limits.ts';
 
 /** One request and its answer, as far as deadlines go. */
@@ -44,24 +45,21 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
   let bytesWhenIdle = 0;
   let frames = false;
   let released = false;
-  const calls = new Set<CallClock>();
+  const calls = new Bag<CallClock>();
+  const over = (call: CallClock): void => {
+    if (!calls.delete(call)) return;
+    idleSince = clock();
+    bytesWhenIdle = socket.bytesRead;
+  };
 
   return {
     socket,
     isIdle: () => calls.size === 0 && !released,
     open(call) {
       headerSince = undefined;
-      const watched = new CallClock(call, socket, limits, clock);
+      const watched = new CallClock(call, socket, limits, clock, over);
       calls.add(watched);
-      return {
-        bodyEnded: () => watched.bodyEnded(),
-        lingers: () => watched.lingers(),
-        ended() {
-          if (!calls.delete(watched)) return;
-          idleSince = clock();
-          bytesWhenIdle = socket.bytesRead;
-        },
-      };
+      return watched;
     },
     framed() {
       frames = true;
@@ -72,7 +70,7 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
     },
     check(now) {
       if (released) return undefined;
-      for (const call of calls) if (call.isOver(now)) call.expire();
+      for (const call of calls.all()) if (call.isOver(now)) call.expire();
       if (calls.size > 0) return undefined;
       if (!frames && socket.bytesRead !== bytesWhenIdle) headerSince ??= now;
       if (headerSince !== undefined) return now - headerSince > limits.headerMs ? 'late' : undefined;
@@ -81,27 +79,34 @@ export function createConnection(socket: Socket, limits: PortLimits, clock: () =
   };
 }
 
-class CallClock {
+class CallClock implements OpenCall, Bagged {
+  place = -1;
   private readonly call: Call;
   private readonly socket: Socket;
   private readonly limits: PortLimits;
   private readonly clock: () => number;
+  private readonly over: (call: CallClock) => void;
   private bodyDeadline = Infinity;
   private bytes = 0;
   private movedAt: number;
   private drainedAt: number | undefined;
 
-  constructor(call: Call, socket: Socket, limits: PortLimits, clock: () => number) {
+  constructor(call: Call, socket: Socket, limits: PortLimits, clock: () => number, over: (call: CallClock) => void) {
     this.call = call;
     this.socket = socket;
     this.limits = limits;
     this.clock = clock;
+    this.over = over;
     this.movedAt = clock();
     if (call.body === 'bounded') this.bodyDeadline = clock() + limits.bodyMs;
   }
 
   expire(): void {
     this.call.expire();
+  }
+
+  ended(): void {
+    this.over(this);
   }
 
   bodyEnded(): void {

@@ -19,7 +19,7 @@ import { errorStatus, shown } from './error-status.ts';
 import { refuseRaw } from './http1.ts';
 import { refuseOrigin, type Allowed } from './origin.ts';
 import { challenge, refuse, type Lane } from './refuse.ts';
-import { PortResponse } from './response.ts';
+import { onClosed, PortResponse } from './response.ts';
 import { parseTarget, type RequestTarget } from './target.ts';
 
 /** Answers a request and returns true, or leaves it alone and returns false. The answer has its `x-request-id` already. */
@@ -33,9 +33,12 @@ export interface DispatchDeps {
   websocket: UpgradeHandler;
   gate: Gate | undefined;
   allowed: Allowed;
-  metrics?: Pick<RequestMetrics, 'watch' | 'count'>;
+  metrics?: Pick<RequestMetrics, 'watch' | 'count' | 'countCall'>;
   logger: Logger;
 }
+
+/** A reset is the client's right; lanes learn of it by `close`. */
+const ignore = (): void => undefined;
 
 /** Gives each request to its lane: raw handlers, then RPC paths, then REST, which also says what is not found. */
 export function createDispatch(deps: DispatchDeps): {
@@ -53,7 +56,7 @@ export function createDispatch(deps: DispatchDeps): {
     try {
       const pass = deps.gate.enter({ verb: request.method!, path, headers: request.headers, end: () => response.destroy() });
       setCaller(request, pass.caller);
-      response.once('close', pass.leave);
+      onClosed(response, pass.leave);
       return true;
     } catch (error) {
       if (!(error instanceof ForgeError)) throw error;
@@ -95,7 +98,7 @@ export function createDispatch(deps: DispatchDeps): {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
       if (response instanceof PortResponse) response.requestId = requestId;
       else response.setHeader('x-request-id', requestId);
-      response.on('error', () => undefined);
+      response.on('error', ignore);
       deps.metrics?.watch(response);
       try {
         lanes(request, response, requestId);
@@ -145,10 +148,14 @@ export function createDispatch(deps: DispatchDeps): {
   };
 
   /** By HTTP's status, which gRPC leaves at 200; 499 where the client was gone before any answer. */
-  function countGrpc(metrics: Pick<RequestMetrics, 'count'>, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  function countGrpc(metrics: Pick<RequestMetrics, 'count' | 'countCall'>, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const begun = performance.now();
     const path = headers[':path'] ?? '';
     const known = deps.rpc.find(path) !== undefined;
-    stream.once('close', () => metrics.count(known ? 'rpc' : 'none', known ? path : 'none', headers[':method'] as string | undefined, Number(stream.sentHeaders?.[':status'] ?? 499), begun));
+    stream.once('close', () => {
+      const status = stream.sentTrailers?.['grpc-status'] ?? stream.sentHeaders?.['grpc-status'];
+      if (known && status !== undefined) metrics.countCall(path, Number(status));
+      metrics.count(known ? 'rpc' : 'none', known ? path : 'none', headers[':method'] as string | undefined, Number(stream.sentHeaders?.[':status'] ?? 499), begun);
+    });
   }
 }

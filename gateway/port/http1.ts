@@ -1,6 +1,7 @@
 import { createServer, IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Bag } from './bag.ts';
 import type { Connection } from './connection.ts';
 import { discard } from './discard.ts';
 import { requestIdFrom } from './call-context.ts';
@@ -24,7 +25,7 @@ export interface Http1Side {
 
 /** The HTTP/1.1 side of the port. Its server never listens: connections are emitted into it. */
 export function createHttp1(deps: Http1Deps): Http1Side {
-  const open = new Set<ServerResponse>();
+  const open = new Bag<PortResponse>();
   let going = false;
   const server = createServer<typeof IncomingMessage, typeof PortResponse>({
     ServerResponse: PortResponse,
@@ -52,7 +53,7 @@ export function createHttp1(deps: Http1Deps): Http1Side {
     if (withBody) request.on('end', () => call.bodyEnded());
     // After its answer a connection goes on with what is left of the body, which is dropped for a while: closing at
     // once would reset the connection, and the client might never see the answer.
-    response.on('close', () => {
+    response.whenClosed(() => {
       open.delete(response);
       // For an answer whose header has already promised to keep the connection.
       if (going) socket.destroySoon();
@@ -79,7 +80,7 @@ export function createHttp1(deps: Http1Deps): Http1Side {
     },
     goAway() {
       going = true;
-      for (const response of open) response.shouldKeepAlive = false;
+      for (const response of open.all()) response.shouldKeepAlive = false;
     },
   };
 }

@@ -21,12 +21,10 @@ const wildcards = ['0.0.0.0', '::'];
  * @returns the error to answer with, or undefined
  */
 export function refuseOrigin(headers: IncomingHttpHeaders, { hosts, origins }: Allowed): ForgeError | undefined {
-  const wildcard = wildcards.some((address) => hosts.has(address));
-  const reached = (host: string): boolean => isLoopback(host) || hosts.has(host) || (wildcard && isIP(host) !== 0);
   const authority = headers[':authority'] ?? headers.host;
   if (authority === undefined) return new ForgeError('invalid_argument', 'Host: is missing', { field: 'Host' });
   const host = typeof authority === 'string' ? knownName(authority) : undefined;
-  if (host === undefined || !reached(host)) {
+  if (host === undefined || !isReached(host, hosts)) {
     return new ForgeError('permission_denied', 'Host: must be a loopback name such as 127.0.0.1 or localhost, or stand in FORGE_ALLOWED_HOSTS', { field: 'Host' });
   }
   const { origin } = headers;
@@ -35,6 +33,10 @@ export function refuseOrigin(headers: IncomingHttpHeaders, { hosts, origins }: A
   // A page of this very service, and on a loopback name whatever else is on this machine.
   if (page !== null && (page.host === authority || (isLoopback(host) && page.hostname !== '' && isLoopback(unbracketed(page.hostname))))) return undefined;
   return new ForgeError('permission_denied', 'Origin: pages of other hosts must not call this service, unless they stand in FORGE_ALLOWED_ORIGINS', { field: 'Origin' });
+}
+
+function isReached(host: string, hosts: ReadonlySet<string>): boolean {
+  return isLoopback(host) || hosts.has(host) || (isIP(host) !== 0 && wildcards.some((address) => hosts.has(address)));
 }
 
 function unbracketed(host: string): string {

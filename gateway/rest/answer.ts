@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ForgeError } from '../../core/errors.ts';
+import { endText } from '../port/response.ts';
 import { errorStatus } from '../port/error-status.ts';
 
 /** Sends JSON text, or only its header for HEAD. Does nothing where the client is gone or the header is out. */
 export function sendJson(request: IncomingMessage, response: ServerResponse, status: number, json: string): void {
   if (response.destroyed || response.headersSent) return;
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json), 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  const length = Buffer.byteLength(json);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   if (request.method === 'HEAD') response.end();
-  else response.end(json);
+  else endText(response, json, length);
 }
 
 /**

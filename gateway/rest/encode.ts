@@ -1,6 +1,6 @@
-import { toJson, type DescEnum, type DescField, type DescMessage, type Message, type MessageShape } from '@bufbuild/protobuf';
+import { create, isMessage, ScalarType, toJson, type DescEnum, type DescField, type DescMessage, type Message, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect';
-import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
+import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { ForgeError } from '../../core/errors.ts';
 import { enumNames } from './enum-names.ts';
 import { hasPresence } from './presence.ts';
@@ -21,16 +21,17 @@ const encoders = new WeakMap<DescMessage, Encoder>();
  * A message as the JSON text of the REST lane: snake_case names in the order of the proto file, enum values by
  * `enumNames`, 64-bit integers as numbers, timestamps as RFC 3339 in UTC. Fields without presence are always there,
  * those with presence only when set. Not-a-number and infinities are strings, as in protobuf's own JSON.
+ * @param message whole, or what `create` would make one of: making it only to write it costs as much as writing it
  */
-export function encodeMessage<D extends DescMessage>(desc: D, message: MessageShape<D>): string {
+export function encodeMessage<D extends DescMessage>(desc: D, message: MessageShape<D> | MessageInitShape<D>): string {
   return messageEncoder(desc)(message);
 }
 
 function messageEncoder(desc: DescMessage): Encoder {
   const known = encoders.get(desc);
   if (known !== undefined) return known;
-  if (desc.typeName === 'google.protobuf.Timestamp') return put(desc, (value) => timestampText(value as Timestamp));
-  if (isStandard(desc)) return put(desc, (message) => JSON.stringify(toJson(desc, message as Message)));
+  if (desc.typeName === 'google.protobuf.Timestamp') return put(desc, (value) => timestampText(value as MessageInitShape<typeof TimestampSchema>));
+  if (isStandard(desc)) return put(desc, (message) => JSON.stringify(toJson(desc, isMessage(message, desc) ? message : create(desc, message as Record<string, unknown>))));
   const fields: FieldEncoder[] = [];
   const encoder = put(desc, (message) => {
     let text = '';
@@ -61,12 +62,26 @@ function fieldEncoder(field: DescField): FieldEncoder {
   if (oneof !== undefined) {
     const group = oneof.localName;
     return (message) => {
-      const member = message[group] as { case: string | undefined; value: unknown };
-      return member.case === localName ? key + write(member.value) : undefined;
+      const member = message[group] as { case?: string | undefined; value?: unknown } | undefined;
+      return member?.case === localName ? key + write(member.value) : undefined;
     };
   }
-  if (!hasPresence(field)) return (message) => key + write(message[localName]);
+  if (!hasPresence(field)) {
+    const unset = key + unsetText(field, write);
+    return (message) => {
+      const value = message[localName];
+      return value === undefined ? unset : key + write(value);
+    };
+  }
   return (message) => (Object.hasOwn(message, localName) && message[localName] !== undefined ? key + write(message[localName]) : undefined);
+}
+
+/** What a field without presence has that nobody has set. */
+function unsetText(field: DescField, write: Encoder): string {
+  if (field.fieldKind === 'list') return '[]';
+  if (field.fieldKind === 'map') return '{}';
+  if (field.fieldKind === 'enum') return write(0);
+  return field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES ? '""' : field.scalar === ScalarType.BOOL ? 'false' : '0';
 }
 
 function valueEncoder(field: DescField): Encoder {
@@ -124,13 +139,14 @@ function enumEncoder(desc: DescEnum): Encoder {
 }
 
 /** As protobuf's own JSON has it, which is asked where a time is out of its bounds. */
-function timestampText(time: Timestamp): string {
-  const seconds = Number(time.seconds);
-  if (!(seconds >= 0 && seconds <= lastSecond && time.nanos >= 0 && time.nanos <= 999_999_999)) return JSON.stringify(toJson(TimestampSchema, time));
+function timestampText(time: MessageInitShape<typeof TimestampSchema>): string {
+  const seconds = Number(time.seconds ?? 0);
+  const nanos = time.nanos ?? 0;
+  if (!(seconds >= 0 && seconds <= lastSecond && nanos >= 0 && nanos <= 999_999_999)) return JSON.stringify(toJson(TimestampSchema, create(TimestampSchema, time)));
   const text = secondText(seconds);
-  if (time.nanos === 0) return `"${text}Z"`;
+  if (nanos === 0) return `"${text}Z"`;
   // Three, six or nine digits.
-  return `"${text}.${String(time.nanos).padStart(9, '0').replace(/(?:000){1,2}$/, '')}Z"`;
+  return `"${text}.${String(nanos).padStart(9, '0').replace(/(?:000){1,2}$/, '')}Z"`;
 }
 
 /** Times are asked for again and again: a job's stay the same. */

@@ -9,6 +9,7 @@ import { createCallContext } from '../port/call-context.ts';
 import { callerOf } from '../port/caller.ts';
 import { CallSignal } from '../port/call-signal.ts';
 import { shown } from '../port/error-status.ts';
+import { onClosed } from '../port/response.ts';
 import type { RequestTarget } from '../port/target.ts';
 import { sendError, sendJson } from './answer.ts';
 import { readJsonBody } from './body.ts';
@@ -23,14 +24,23 @@ export interface RestLane {
   handle(request: IncomingMessage, response: ServerResponse, url: RequestTarget, requestId: string): Promise<void>;
 }
 
+const routers = new WeakMap<readonly ServiceRoute[], ReturnType<typeof createRouter>>();
+
+/** The router of these services: the same one for whoever asks for the same list. @throws Error as compileRules and createRouter */
+export function restRouter(routes: readonly ServiceRoute[]): ReturnType<typeof createRouter> {
+  let router = routers.get(routes);
+  if (router === undefined) routers.set(routes, (router = createRouter(compileRules(routes))));
+  return router;
+}
+
 /** The REST routes of the services, by their google.api.http annotations. */
 export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: number; logger: Logger; closing: AbortSignal }): RestLane {
-  const router = createRouter(compileRules(deps.routes));
+  const router = restRouter(deps.routes);
   return {
     async handle(request, response, url, requestId) {
       const over = new CallSignal([deps.closing]);
       let gone = false;
-      response.on('close', () => {
+      onClosed(response, () => {
         if (response.writableFinished) return over.ended();
         gone = true;
         over.abort(new ForgeError('cancelled', 'The client went away'));
@@ -47,8 +57,7 @@ export function createRest(deps: { routes: readonly ServiceRoute[]; bodyBytes: n
         jobId = (message as { jobId?: string }).jobId;
         const context = createCallContext(over, requestId, header(request, 'idempotency-key'), callerOf(request));
         const result = await route.implementation(message, context);
-        const output = create(route.method.output, result as MessageInitShape<DescMethodUnary['output']>);
-        sendJson(request, response, 200, encodeMessage(route.method.output, output));
+        sendJson(request, response, 200, encodeMessage(route.method.output, result as MessageInitShape<DescMethodUnary['output']>));
       } catch (thrown) {
         const cause = deps.closing.aborted && !gone ? new ForgeError('unavailable', 'The service is going down', { cause: thrown }) : thrown;
         const { error, log } = shown(cause, requestId, gone);

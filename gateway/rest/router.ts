@@ -32,9 +32,16 @@ export function createRouter(routes: readonly RestRoute[]): { match(path: string
     if (node.byVerb.has(route.verb)) throw new Error(`Two methods are served at ${route.verb} ${route.path}`);
     node.byVerb.set(route.verb, route);
   }
+  // The gate and the lane ask for the same path one after the other.
+  let last = '';
+  let found: Match | undefined;
   return {
     match(path) {
-      return path.startsWith('/') ? find(root, path.slice(1).split('/'), 0, []) : undefined;
+      if (path !== last) {
+        found = path.startsWith('/') ? find(root, path.slice(1).split('/'), 0, []) : undefined;
+        last = path;
+      }
+      return found;
     },
   };
 }

@@ -9,7 +9,9 @@ const endStream = 2;
 
 /** Whether a request speaks gRPC, gRPC-Web or Connect, by its content type or version header. */
 export function speaksRpc({ headers }: IncomingMessage): boolean {
-  return isGrpc(headers['content-type'] ?? '') || headers['connect-protocol-version'] !== undefined || /^application\/(connect\+|proto(;|$))/.test(headers['content-type'] ?? '');
+  const type = headers['content-type'];
+  if (headers['connect-protocol-version'] !== undefined) return true;
+  return type !== undefined && type !== 'application/json' && (isGrpc(type) || /^application\/(connect\+|proto(;|$))/.test(type));
 }
 
 function isGrpc(type: string): boolean {

@@ -11,6 +11,7 @@ import { sendError, sendJson } from '../rest/answer.ts';
 import { decodeSegment } from '../rest/path-segment.ts';
 import { announcesPush, isGenuine } from './verify.ts';
 
+const start = '/v1/webhooks/';
 const path = /^\/v1\/webhooks\/([^/]+)$/;
 
 /** It is read before anybody has proven anything; GitHub's own limit is 25 MB, and what is needed of a push stands in its header. */
@@ -42,6 +43,7 @@ export function createWebhook(deps: { guardian: GuardianClient; secret: string; 
     }
   }
   return (request, response, url) => {
+    if (!url.pathname.startsWith(start)) return false;
     const segment = path.exec(url.pathname)?.[1];
     if (segment === undefined) return false;
     markRoute(response, 'own', '/v1/webhooks/{project}');

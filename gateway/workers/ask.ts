@@ -42,7 +42,7 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };
-      const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId } as const;
+      const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId, secretSha256: request.secretSha256 } as const;
       const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta);
       faultPoint('gateway.ask.started');
       if (state.status === 'running' && state.attempt.askId === request.askId) return assignment(ledger, state);

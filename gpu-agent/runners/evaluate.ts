@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { putTree } from '../../core/blobs/tree.ts';
 import type { GeneralEvaluationSchema, Inputs, IntervalSchema, ReferenceEvaluationSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { TaskFailure, type RunnerResult, type TaskRunner } from '../../core/worker/task-runner.ts';
@@ -23,11 +24,12 @@ export function createEvaluateRunner(deps: RunnerDeps, baseModels: BaseModels): 
     if (spec?.kind.case !== 'evaluate' || inputs === undefined) throw new TaskFailure('bad_config', 'the task is no evaluation', false);
     const base = await baseModels.resolve(context);
     if (base === 'stopped') return 'stopped';
-    const adapter = await materialize(deps.blobs, inputs.adapterDigest, context.workDir, 'adapter');
-    const dataset = await materialize(deps.blobs, inputs.datasetDigest, context.workDir, 'dataset');
+    const blobs = deps.blobsFor(context);
+    const adapter = await materialize(blobs, inputs.adapterDigest, context.workDir, 'adapter');
+    const dataset = await materialize(blobs, inputs.datasetDigest, context.workDir, 'dataset');
     const heldout = await heldoutFile(dataset, spec.kind.value.general);
     if (heldout === undefined) throw new TaskFailure('bad_dataset', 'the dataset has no held-out rows to evaluate on', false);
-    const reference = spec.kind.value.referenceJobId === '' ? null : await referenceConfig(deps, spec.kind.value.referenceJobId, inputs, base, context.workDir);
+    const reference = spec.kind.value.referenceJobId === '' ? null : await referenceConfig(blobs, spec.kind.value.referenceJobId, inputs, base, context.workDir);
     const output = join(context.workDir, 'report');
     const set = inputs.hyperparameters;
     const outcome = await runTrainer(deps, context, {
@@ -49,7 +51,7 @@ export function createEvaluateRunner(deps: RunnerDeps, baseModels: BaseModels): 
         ...(set === undefined ? {} : { seed: Number(set.seed), ...(set.maxSeqLength > 0 ? { max_seq_length: set.maxSeqLength } : {}) }),
       },
     });
-    return outcome === 'stopped' ? 'stopped' : evaluateResult(outcome, spec.kind.value.referenceJobId, await putTree(deps.blobs, output));
+    return outcome === 'stopped' ? 'stopped' : evaluateResult(outcome, spec.kind.value.referenceJobId, await putTree(blobs, output));
   };
 }
 
@@ -65,12 +67,12 @@ async function heldoutFile(dataset: string, whole: boolean): Promise<{ path: str
 }
 
 /** The trainer's `reference`: its adapter, and its base, which is not written out twice where it is the new model's own. */
-async function referenceConfig(deps: RunnerDeps, jobId: string, inputs: Inputs, base: BaseModel, workDir: string): Promise<Record<string, unknown>> {
+async function referenceConfig(blobs: BlobStore, jobId: string, inputs: Inputs, base: BaseModel, workDir: string): Promise<Record<string, unknown>> {
   const { reference } = inputs;
   if (reference === undefined) throw new TaskFailure('input_missing', `the task was given no model of ${jobId} to compare with`, false);
-  const adapter = await materialize(deps.blobs, reference.adapterDigest, workDir, 'reference');
+  const adapter = await materialize(blobs, reference.adapterDigest, workDir, 'reference');
   const same = reference.baseModel === inputs.baseModel && reference.revision === inputs.revision && reference.baseModelDigest === inputs.baseModelDigest;
-  const own = same ? base : await namedBase(deps.blobs, reference, workDir, 'reference-base');
+  const own = same ? base : await namedBase(blobs, reference, workDir, 'reference-base');
   return { name: jobId, base_model: own.model, revision: own.revision, adapter_dir: adapter, expected_base_model_digest: reference.trainedBaseModelDigest || null };
 }
 

@@ -16,7 +16,8 @@ export function createExportRunner(deps: RunnerDeps, baseModels: BaseModels, too
     if (spec?.kind.case !== 'export' || inputs === undefined) throw new TaskFailure('bad_config', 'the task is no export', false);
     const base = await baseModels.resolve(context);
     if (base === 'stopped') return 'stopped';
-    const adapter = await materialize(deps.blobs, inputs.adapterDigest, context.workDir, 'adapter');
+    const blobs = deps.blobsFor(context);
+    const adapter = await materialize(blobs, inputs.adapterDigest, context.workDir, 'adapter');
     const outcome = await runTrainer(deps, context, {
       command: 'export',
       config: {
@@ -37,8 +38,8 @@ export function createExportRunner(deps: RunnerDeps, baseModels: BaseModels, too
     await mkdir(tree);
     await rename(need(textOf(outcome, 'gguf_path'), 'gguf_path'), join(tree, 'model.gguf'));
     await writeFile(join(tree, 'export.json'), JSON.stringify(record(outcome), null, 2));
-    const exportDigest = await putTree(deps.blobs, tree);
-    const gguf = (await readTree(deps.blobs, exportDigest)).files.find((file) => file.path === 'model.gguf')!;
+    const exportDigest = await putTree(blobs, tree);
+    const gguf = (await readTree(blobs, exportDigest)).files.find((file) => file.path === 'model.gguf')!;
     if (gguf.digest !== textOf(outcome, 'gguf_sha256')) throw new TaskFailure('internal', 'the GGUF was altered after the trainer had hashed it', true);
     const quantization = textOf(outcome, 'quantization') ?? spec.kind.value.ggufQuantization;
     return { kind: { case: 'export', value: { exportDigest, ggufDigest: gguf.digest, ggufSize: BigInt(gguf.size), quantization } } };

@@ -18,9 +18,10 @@ export function createTrainRunner(deps: RunnerDeps, baseModels: BaseModels): Tas
     const train = spec.kind.value;
     const base = await baseModels.resolve(context);
     if (base === 'stopped') return 'stopped';
-    const dataset = await materialize(deps.blobs, inputs.datasetDigest, context.workDir, 'dataset');
-    const checkpoint = inputs.checkpointDigest === '' ? null : await materialize(deps.blobs, inputs.checkpointDigest, context.workDir, 'checkpoint');
-    const checkpoints = createCheckpointUpload(deps.blobs, context);
+    const blobs = deps.blobsFor(context);
+    const dataset = await materialize(blobs, inputs.datasetDigest, context.workDir, 'dataset');
+    const checkpoint = inputs.checkpointDigest === '' ? null : await materialize(blobs, inputs.checkpointDigest, context.workDir, 'checkpoint');
+    const checkpoints = createCheckpointUpload(blobs, context);
     const outcome = await runTrainer(deps, context, {
       command: 'train',
       config: {
@@ -49,7 +50,7 @@ export function createTrainRunner(deps: RunnerDeps, baseModels: BaseModels): Tas
       });
     }
     faultPoint('agent.trained');
-    return outcome === 'stopped' ? 'stopped' : trainResult(outcome, await putTree(deps.blobs, need(textOf(outcome, 'adapter_dir'), 'adapter_dir')), train, inputs);
+    return outcome === 'stopped' ? 'stopped' : trainResult(outcome, await putTree(blobs, need(textOf(outcome, 'adapter_dir'), 'adapter_dir')), train, inputs);
   };
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { isTerminal, type TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { uploadsOf } from '../projects/reachable.ts';
+import { uploadsOf } from '../../core/blobs/reachable.ts';
 import { removeBlobs } from '../projects/remove-blobs.ts';
 
 /** Between two rounds for what is left: twice as long each time. */

@@ -1,13 +1,11 @@
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
-import { baseModelAggregate } from '../../core/base-model/base-model.ts';
-import { fileAggregate } from '../../core/file/file.ts';
+import { checkpointsOf, digestsOf, filesOf, namedDigests } from '../../core/blobs/reachable.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { isGateDue, isOver } from '../../core/pipeline/state.ts';
 import { isForgotten } from '../../core/project/forgotten.ts';
 import type { EventStore } from '../../core/store/event-store.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { checkpointsOf, digestsOf, filesOf } from './reachable.ts';
 
 /** What the clocks of the hosts that store blobs may differ by. */
 const skewMs = 2_000;
@@ -67,19 +65,8 @@ function oldestWriter(ledger: Ledger): number {
 
 /** All that is named by what was not forgotten with its project, with the files of trees. */
 async function keptDigests(ledger: Ledger, blobs: BlobStore): Promise<Set<string>> {
-  const kept = new Set<string>();
-  for (const [, task] of ledger.all(taskAggregate)) {
-    if (task.status !== 'none' && !isForgotten(ledger, task)) for (const digest of digestsOf(task)) kept.add(digest);
-  }
-  for (const [, pipeline] of ledger.all(pipelineAggregate)) {
-    if (pipeline.status === 'none' || isForgotten(ledger, pipeline)) continue;
-    if (pipeline.gate !== undefined) kept.add(pipeline.gate.reportDigest);
-    // It may have been planned before its project was deleted: the model to compare with is needed all the same.
-    const reference = isOver(pipeline) ? undefined : ledger.head(taskAggregate, pipeline.plan.referenceJobId).state;
-    if (reference !== undefined && reference.status !== 'none') for (const digest of digestsOf(reference)) kept.add(digest);
-  }
-  for (const [, base] of ledger.all(baseModelAggregate)) if (base.status === 'pinned') kept.add(base.treeDigest);
-  for (const digest of [...kept]) for (const file of await filesOf(digest, blobs)) kept.add(file);
-  for (const [, file] of ledger.all(fileAggregate)) if (file.status === 'stored') kept.add(file.digest);
+  const named = namedDigests(ledger);
+  const kept = new Set([...named.trees, ...named.blobs]);
+  for (const digest of named.trees) for (const file of await filesOf(digest, blobs)) kept.add(file);
   return kept;
 }

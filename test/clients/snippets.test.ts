@@ -10,7 +10,7 @@ const has = (command: string) => promisify(execFile)(command, ['--version']).the
 
 t.test('each snippet of the page has a test', async (t) => {
   const inFull = ['Python SDK', 'LangChain', 'LiteLLM'];
-  t.strictSame(clientSnippets.map(({ heading }) => heading).sort(), ['Node SDK', 'curl', 'grpcurl', ...inFull].sort());
+  t.strictSame(clientSnippets.map(({ heading }) => heading).sort(), ['Node SDK', 'Embeddings, files and fine-tuning', 'curl', 'grpcurl', ...inFull].sort());
   t.strictSame(clientSnippets.filter(({ language }) => language === 'python').map(({ heading }) => heading), inFull);
 });
 
@@ -20,6 +20,12 @@ t.test('what the page shows works', async (t) => {
   await t.test('Node SDK', async (t) => {
     const said = await run('Node SDK', process.execPath, '.mjs');
     t.match(said, /^.{50} \d+\n.{50}my-project:latest\nmodel_not_found\n$/s);
+  });
+
+  await t.test('Embeddings, files and fine-tuning', async (t) => {
+    const said = await run('Embeddings, files and fine-tuning', process.execPath, '.mjs');
+    t.match(said, /^2 \d+\n/);
+    t.match(said, /\n(?:queued|validating_files|running) cancelled\n$/);
   });
 
   await t.test('curl', (await has('curl')) ? {} : { skip: 'curl is not on PATH' }, async (t) => {

@@ -181,3 +181,10 @@ t.test('the log of an attempt is named by its end, however it ends', async (t) =
   }
   t.match(run(states.running!, completed).state, { ended: [{ logDigest: '', logLines: 0 }] }, 'none where there is none');
 });
+
+t.test('an attempt keeps the hash of its secret, and nothing else is one', async (t) => {
+  const secretSha256 = new Uint8Array(32).fill(7);
+  t.strictSame((after(queue, { ...start, secretSha256 } as TaskCommand) as { attempt: { secretSha256: Uint8Array } }).attempt.secretSha256, secretSha256);
+  t.strictSame((states.running as { attempt: { secretSha256: Uint8Array } }).attempt.secretSha256.length, 0, 'a worker of an earlier version has none');
+  t.throws(() => decide({ ...start, secretSha256: new Uint8Array(31) } as TaskCommand, states.queued!), { code: 'invalid_argument', message: /^secret_sha256: / });
+});

@@ -108,6 +108,21 @@ t.test('keys and tickets across two gateways', async (t) => {
     t.pass('and the generation stopped');
   });
 
+  await t.test('what a key has open ends when it expires', async (t) => {
+    const { secret } = await createKey(scene.ledger, { name: 'brief', scopes: [Scope.INFERENCE], expiresInSeconds: 5 }, 'test');
+    await on(second, keys.admin, '/v1/api-keys');
+    const stream = on(second, secret, '/v1/chat/completions', { method: 'POST', body: JSON.stringify({ ...chat, stream: true }) });
+    const upstream = await scene.nextChat();
+    const gone = once(upstream, 'close');
+    upstream.setHeader('content-type', 'text/event-stream');
+    upstream.write('data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"tiny","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n');
+    const reader = (await stream).body!.getReader();
+    t.notOk((await reader.read()).done);
+    await t.rejects((async () => { while (!(await reader.read()).done); })(), 'the stream is cut');
+    await gone;
+    t.match(await (await on(second, secret)).json(), { detail: 'this API key has expired' });
+  });
+
   await t.test('a WebSocket takes a key or a ticket', async (t) => {
     const path = '/ws/training/job_1';
     const refused = await upgrade(url + path);

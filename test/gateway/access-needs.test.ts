@@ -64,6 +64,7 @@ t.test('a path has the need of the route that its lane takes', async (t) => {
     ['GET', '/v1/api-keys', 'admin'], ['DELETE', '/v1/api-keys/x', 'admin'], ['POST', '/v1/tickets', 'any'],
     ['POST', '/aiforge.v1.AccessService/CreateKey', 'admin'], ['POST', '/aiforge.v1.JobService/GetJob', 'train'], ['POST', '/aiforge.v1.JobService/Nothing', 'admin'],
     ['POST', '/v1/webhooks/x', 'keyless'], ['POST', '/grpc.health.v1.Health/Watch', 'keyless'], ['GET', '/ws/training/job_1', 'train'], ['GET', '/ws/other', 'admin'], ['GET', '/metrics', 'any'],
+    ['PUT', '/internal/blobs/abc', 'attempt'], ['PATCH', '/internal/blobs/abc/upload', 'attempt'], ['GET', '/internal/other', 'admin'],
     ['POST', '/v1/brand-new', 'admin'], ['GET', '/', 'admin'], ['GET', '//health', 'admin'], ['GET', '/v1/models/%ff', 'admin'],
     ['GET', '/constructor', 'admin'], ['GET', '/__proto__', 'admin'], ['GET', '/toString', 'admin'],
   ];

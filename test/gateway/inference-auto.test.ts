@@ -17,7 +17,7 @@ const soon = () => AbortSignal.timeout(60_000);
 
 t.test('auto without Ollama is the embedded engine', { timeout: 90_000 }, async (t) => {
   const dir = t.testdir();
-  const backend = await createInference({ inference: 'auto', ollamaUrl: `http://127.0.0.1:${await freePort()}`, dataDir: dir, threads: 1 }, silentLogger);
+  const backend = await createInference({ inferenceKey: '', inference: 'auto', ollamaUrl: `http://127.0.0.1:${await freePort()}`, dataDir: dir, threads: 1 }, silentLogger);
   const lane = await startLane(t, backend, { 'shop:latest': model });
   t.equal(backend.kind, 'embedded');
   await backend.create(model, await writeTinyExport(join(dir, 'export')), soon());
@@ -28,7 +28,7 @@ t.test('auto without Ollama is the embedded engine', { timeout: 90_000 }, async 
 t.test('auto follows Ollama as it goes and comes', { ...needsOllama(), timeout: 150_000 }, async (t) => {
   const ollama = await startOllama(t);
   const dir = t.testdir();
-  const backend = await createInference({ inference: 'auto', ollamaUrl: ollama.url, dataDir: dir, threads: 1 }, silentLogger);
+  const backend = await createInference({ inferenceKey: '', inference: 'auto', ollamaUrl: ollama.url, dataDir: dir, threads: 1 }, silentLogger);
   const lane = await startLane(t, backend, { 'shop:latest': model, 'later:latest': 'later:job_2' });
   const answeredBy = async (name = 'shop:latest') => {
     const response = await lane.post({ ...ask, model: name }, soon());
@@ -61,7 +61,7 @@ t.test('auto follows Ollama as it goes and comes', { ...needsOllama(), timeout: 
 
 t.test('a backend that FORGE_INFERENCE names is not replaced by another', async (t) => {
   const url = `http://127.0.0.1:${await freePort()}`;
-  const options = { ollamaUrl: url, dataDir: t.testdir(), threads: 1 };
+  const options = { inferenceKey: '', ollamaUrl: url, dataDir: t.testdir(), threads: 1 };
   for (const [inference, kind] of [['ollama', 'ollama'], [url, 'upstream']] as const) {
     const backend = await createInference({ ...options, inference }, silentLogger);
     const lane = await startLane(t, backend, { 'shop:latest': model });
@@ -82,7 +82,7 @@ t.test('a hanging Ollama is not waited for', { timeout: 90_000 }, async (t) => {
   await once(silent, 'listening');
   t.teardown(() => void silent.close());
   const { port } = silent.address() as AddressInfo;
-  const backend = await createInference({ inference: 'auto', ollamaUrl: `http://127.0.0.1:${port}`, dataDir: t.testdir(), threads: 1 }, silentLogger);
+  const backend = await createInference({ inferenceKey: '', inference: 'auto', ollamaUrl: `http://127.0.0.1:${port}`, dataDir: t.testdir(), threads: 1 }, silentLogger);
   t.teardown(() => backend.stop());
   const since = performance.now();
   // It never answers: whoever waited for it would come back with the caller's minute, not before.

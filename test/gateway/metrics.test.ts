@@ -1,5 +1,8 @@
 import { join } from 'node:path';
+import { Code, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import t from 'tap';
+import { JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { createEmbeddedBackend } from '../../gateway/inference/embedded/backend.ts';
 import { Family } from '../../gateway/metrics/exposition.ts';
@@ -45,6 +48,15 @@ t.test('a real gateway counts what it does', async (t) => {
     t.equal(valueOf(after, 'ai_forge_requests_total', { lane: 'none', route: 'none', method: 'GET', status: '404' }), 1);
     t.equal(valueOf(after, 'ai_forge_requests_total', { lane: 'none', route: 'none', method: 'other', status: '405' }), 1);
     t.notOk(after.some(({ labels }) => JSON.stringify(labels).includes('job_a') || JSON.stringify(labels).includes('such')));
+  });
+
+  await t.test('gRPC calls, by their own status', async (t) => {
+    const client = createClient(JobService, createGrpcTransport({ baseUrl: scene.url }));
+    await t.rejects(client.getJob({ jobId: 'job_a' }), { code: Code.NotFound });
+    await client.listFineTunes({});
+    const after = await scrape(scene);
+    t.equal(valueOf(after, 'ai_forge_grpc_calls_total', { method: 'aiforge.v1.JobService/GetJob', code: 'NOT_FOUND' }), 1);
+    t.equal(valueOf(after, 'ai_forge_grpc_calls_total', { method: 'aiforge.v1.JobService/ListFineTunes', code: 'OK' }), 1);
   });
 
   await t.test('tokens, as the backend reports them, whole and streamed', async (t) => {

@@ -73,6 +73,7 @@ t.test('with Ollama', { ...needsOllama(), timeout: 150_000 }, async (t) => {
     }
     t.ok(done);
     t.strictSame([...new Set(seen.map((chunk) => chunk.model))], ['shop:latest']);
+    t.match(await scene.send('GET', '/models/shop'), { status: 200, body: { id: 'shop', object: 'model' } }, 'a name that chats may use is a model');
     t.equal(seen.at(-1).choices[0].finish_reason, 'length');
   });
 

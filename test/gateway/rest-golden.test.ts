@@ -1,5 +1,6 @@
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import t from 'tap';
 import { GetHealthResponseSchema } from '../../core/gen/aiforge/v1/health_pb.ts';
 import { ChatResponseSchema, ListModelsResponseSchema, QueryResponseSchema } from '../../core/gen/aiforge/v1/inference_pb.ts';
@@ -53,6 +54,10 @@ t.test('the status values of the reference, and ours', async (t) => {
 });
 
 t.test('what is unset, zero, fractional, large or not finite', async (t) => {
+  for (const init of [{}, { jobId: 'job_1', createdAt: { seconds: 1n }, updatedAt: timestampFromMs(1500), loss: 0 }]) {
+    t.equal(encodeMessage(GetJobResponseSchema, init), encodeMessage(GetJobResponseSchema, create(GetJobResponseSchema, init)), 'what a message is made of is written like the message');
+  }
+  t.equal(encodeMessage(ListFineTunesResponseSchema, { jobs: [{ jobId: 'job_1' }] }), '{"jobs":[{"job_id":"job_1","status":"unspecified","progress":0}],"next_page_token":""}');
   t.equal(encodeMessage(GetJobResponseSchema, create(GetJobResponseSchema, {})), '{"job_id":"","status":"unspecified","progress":0}', 'fields without presence are there');
   t.equal(encodeMessage(ListFineTunesResponseSchema, create(ListFineTunesResponseSchema, {})), '{"jobs":[],"next_page_token":""}');
   t.equal(encodeMessage(GetJobResponseSchema, create(GetJobResponseSchema, { currentStep: 2n ** 64n - 1n, loss: 0, error: '' })), '{"job_id":"","status":"unspecified","progress":0,"current_step":18446744073709551615,"loss":0,"error":""}', 'set to zero is set');

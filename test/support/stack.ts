@@ -48,6 +48,8 @@ export interface Stack {
    * before it stands again.
    */
   history(): Promise<StoredEnvelope[]>;
+  /** Data directory of an agent, or of the guardian. */
+  dataDirOf(worker: string): string;
   /** Starts one more agent, another worker on the same host. Resolves when it is ready. */
   anotherAgent(workerId: string): Promise<ServiceProcess>;
   /** The next trainer that gets there kills itself. */
@@ -69,6 +71,8 @@ export interface StackOptions {
   files?: Files;
   /** Instead of guardian/main.ts. */
   guardianMain?: string;
+  /** Guardian and agents have data directories of their own, as on hosts that share no disk: blobs are the gateway's alone. */
+  apart?: boolean;
 }
 
 const root = join(import.meta.dirname, '../..');
@@ -104,14 +108,20 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     OLLAMA_HOST: 'http://127.0.0.1:9',
     ...options.env,
   };
-  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [name === 'guardian' && options.guardianMain !== undefined ? options.guardianMain : join(root, name, 'main.ts')], env));
+  const dataDirOf = (worker: string): string => (options.apart === true ? join(folder, `data-of-${worker}`) : dataDir);
+  const envOf = (worker: string) => ({ ...env, ...(options.apart === true ? { FORGE_DATA_DIR: dataDirOf(worker), FORGE_BLOBS_URL: `http://127.0.0.1:${port}` } : {}) });
+  const services = [
+    createServiceProcess('gateway', [join(root, 'gateway/main.ts')], env),
+    createServiceProcess('guardian', [options.guardianMain ?? join(root, 'guardian/main.ts')], envOf('guardian')),
+    createServiceProcess('gpu-agent', [join(root, 'gpu-agent/main.ts')], envOf('local')),
+  ];
   const [gateway, guardian, agent] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
   t.teardown(() => Promise.all(services.map((service) => service.stop())));
   const connection = await connectNats(nats.url, 'fault-test');
   t.teardown(() => connection.close());
   await Promise.all(services.map((service) => service.ready()));
   return {
-    nats, gateway, guardian, agent, dataDir, trainerDir, repository, connection,
+    nats, gateway, guardian, agent, dataDir, dataDirOf, trainerDir, repository, connection,
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
     async history() {
@@ -123,7 +133,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
       }
     },
     async anotherAgent(workerId) {
-      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId });
+      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...envOf(workerId), FORGE_WORKER_ID: workerId });
       services.push(another);
       await another.ready();
       return another;

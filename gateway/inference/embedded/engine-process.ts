@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ForgeError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
+import type { CancelSignal } from '../cancel.ts';
 
 const serverFile = fileURLToPath(new URL('./server.ts', import.meta.url));
 const readyMark = 'ready ';
@@ -22,7 +23,7 @@ export interface EngineProcess {
   readonly url: string | undefined;
   readonly pid: number | undefined;
   /** Waits for a start that is under way. @throws ForgeError unavailable, cancelled */
-  ready(signal: AbortSignal): Promise<string>;
+  ready(signal: CancelSignal): Promise<string>;
   /** Whether the process that listened at `url` is gone, or goes within a second. */
   died(url: string): Promise<boolean>;
   stop(): Promise<void>;

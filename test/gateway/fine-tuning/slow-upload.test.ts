@@ -9,7 +9,7 @@ t.setTimeout(20_000);
 
 const { port, server } = await startPort({
   limits: { bodyMs: 100, idleMs: 10_000, lingerMs: 50 },
-  uploads: new Set(['/upload']),
+  uploads: (path) => path === '/upload',
   raw: [(request, response, url) => {
     if (!['/upload', '/other'].includes(url.pathname)) return false;
     request.on('end', () => response.end('whole')).resume();
