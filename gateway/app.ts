@@ -46,6 +46,8 @@ import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
 import { createRunnableCheck } from './jobs/runnable.ts';
 import { createResolve } from './jobs/resolve.ts';
+import { createJobLogs } from './logs/job-logs.ts';
+import { createSealLog } from './logs/seal.ts';
 import { route } from './method.ts';
 import { createMetricsHandler } from './metrics/handler.ts';
 import { createInferenceMetrics } from './metrics/inference.ts';
@@ -121,7 +123,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const models = upstream ?? createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind, createBackendModels(backend));
 
       const roster = new Roster();
-      const workers = serveWorkers({ connection, ledger, blobs, roster, config, logger });
+      const workers = serveWorkers({ connection, ledger, blobs, roster, sealLog: createSealLog({ telemetry, blobs, logger }), config, logger });
       stops.push(() => workers.stop());
       const steps = serveSteps({ connection, ledger, logger });
       stops.push(() => steps.stop());
@@ -140,14 +142,15 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const forward = createForward(guardian, ledger);
       const resolve = createResolve(guardian);
       const runnable = createRunnableCheck({ ledger, roster, wake: () => connection.publish(wakeSubject) });
-      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, runnable, jobsDir: paths.jobs, waitMs: config.waitMs });
+      const logs = createJobLogs({ ledger, telemetry, blobs });
+      const jobs = createJobService({ ledger, blobs, backend, feeds, logs, metrics, resolve, runnable, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
       const served = createServedModels({ backend, models });
       const autoDeploy = createAutoDeploy({ ledger, served, logger });
       stops.push(() => autoDeploy.stop());
       autoDeploy.start();
       const results = createResultFiles({ ledger, blobs });
-      const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results });
+      const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results, runnable });
       const openAi = [
         ...createInferenceRoutes({ backend: () => backend, models, bodyBytes: config.maxBodyBytes }),
         ...createModelRoutes(models, createDeleteModel({ ledger, backend, models })),
@@ -155,7 +158,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         ...createFineTuningRoutes(fineTuning),
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
-      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
+      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection);
       const routes = [
         route(HealthService, health),

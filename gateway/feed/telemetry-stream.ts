@@ -18,6 +18,8 @@ export interface StoredTelemetry {
 export interface TelemetryStream {
   /** A task's messages from the first that is kept, then live until the signal aborts. `caughtUp` is called once, when the past is read. */
   read(taskId: string, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
+  /** The same of one worker's attempt alone. */
+  readAttempt(attempt: { taskId: string; workerId: string; number: number }, signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
   /** The newest message of every task and worker, then live. */
   readNewest(signal: AbortSignal, caughtUp: () => void): AsyncIterable<StoredTelemetry>;
   /** Stream sequence of a task's newest message, 0 for none. */
@@ -59,6 +61,9 @@ export async function createTelemetryStream(connection: NatsConnection): Promise
 
   return {
     read: (taskId, signal, caughtUp) => follow(`telemetry.*.${taskId}`, DeliverPolicy.All, signal, caughtUp),
+    async *readAttempt({ taskId, workerId, number }, signal, caughtUp) {
+      for await (const stored of follow(`telemetry.${workerId}.${taskId}`, DeliverPolicy.All, signal, caughtUp)) if (stored.telemetry.attempt === number) yield stored;
+    },
     readNewest: (signal, caughtUp) => follow('telemetry.>', DeliverPolicy.LastPerSubject, signal, caughtUp),
     async lastSequence(taskId) {
       try {

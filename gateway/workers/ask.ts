@@ -6,7 +6,8 @@ import type { AskRequest, AskResponseSchema } from '../../core/gen/aiforge/v1/wo
 import type { Ledger } from '../../core/store/ledger.ts';
 import { nextAttempt, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { choose } from '../scheduler/choose.ts';
+import { memoryNeeds } from '../jobs/memory.ts';
+import { choose, type Offer } from '../scheduler/choose.ts';
 import { inputsOf } from '../scheduler/inputs.ts';
 import type { Roster } from './roster.ts';
 
@@ -26,7 +27,18 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
   if (ledger.head(agentAggregate, workerId).state.status !== 'open') return {};
 
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
-  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed'), labels: request.labels }, lookup, Date.now())) {
+  const gpu = roster.isGpu(workerId, request.slot);
+  const offer: Offer = {
+    kinds: request.kinds,
+    gpu,
+    fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed'),
+    labels: request.labels,
+    memoryBytes: roster.memoryOf(workerId, request.slot),
+    workerId,
+    others: roster.hasOther(workerId, request.kinds, (id) => ledger.head(agentAggregate, id).state.status === 'open'),
+    needs: (task) => memoryNeeds(task, ledger)?.[gpu ? 'gpu' : 'cpu'],
+  };
+  for (const candidate of choose(tasks, offer, lookup, Date.now())) {
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };
