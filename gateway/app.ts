@@ -89,10 +89,10 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
   return {
     async start() {
       const paths = dataPaths(config.dataDir);
-      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark) });
+      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark), replicas: config.natsReplicas });
       const mark = keepMark(paths.mark, store.mark, logger);
       stops.push(() => mark.stop());
-      const telemetry = await createTelemetryStream(connection);
+      const telemetry = await createTelemetryStream(connection, config.natsReplicas);
       const ledger = new Ledger({ store, aggregates: allAggregates, logger });
       stops.push(() => ledger.stop());
       await ledger.start();
@@ -149,7 +149,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
-      const tickets = await createTickets(connection);
+      const tickets = await createTickets(connection, { replicas: config.natsReplicas });
       const routes = [
         route(HealthService, health),
         route(JobService, jobs),

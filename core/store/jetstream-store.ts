@@ -37,9 +37,10 @@ export interface JetStreamStore extends EventStore {
 /**
  * Events on JetStream, by optimistic concurrency on each aggregate's subject. The stream is made where there is none.
  * @param mark what an earlier process saw last
+ * @param replicas on how many nodes of a cluster a stream that is made is kept
  * @throws ForgeError unavailable when the stream does not hold that (any more)
  */
-export async function createJetStreamStore(connection: NatsConnection, { mark }: { mark?: Mark | undefined } = {}): Promise<JetStreamStore> {
+export async function createJetStreamStore(connection: NatsConnection, { mark, replicas = 1 }: { mark?: Mark | undefined; replicas?: number } = {}): Promise<JetStreamStore> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
   const client = jetstream(connection);
   const continuity = new Continuity(
@@ -50,7 +51,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
     mark,
   );
   await continuity.check();
-  await ensureStream(manager, eventStreamConfig);
+  await ensureStream(manager, { ...eventStreamConfig, num_replicas: replicas });
   void doubtWhenBroken(connection, continuity);
 
   return {

@@ -7,7 +7,7 @@ import { withNats } from './open-nats.ts';
 
 await runHistoryCommand('npm run restore -- FILE', { takesFile: true }, ({ config, file }) =>
   withNats(config, async (connection) => {
-    const { sequence, digest } = await restoreBackup(connection, file!);
+    const { sequence, digest } = await restoreBackup(connection, file!, config.natsReplicas);
     // Whoever restores has decided what the history is: what a gateway saw here before stands against it no more.
     await rm(dataPaths(config.dataDir).mark, { force: true });
     console.log(`${sequence} events were restored and read back. The history is ${digest || 'empty'}.`);

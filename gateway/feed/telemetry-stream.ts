@@ -24,11 +24,12 @@ export interface TelemetryStream {
   lastSequence(taskId: string): Promise<number>;
 }
 
-export async function createTelemetryStream(connection: NatsConnection): Promise<TelemetryStream> {
+export async function createTelemetryStream(connection: NatsConnection, replicas = 1): Promise<TelemetryStream> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
   await ensureStream(manager, {
     name: streamName,
     subjects: ['telemetry.>'],
+    num_replicas: replicas,
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.Old,

@@ -1,0 +1,55 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Test } from 'tap';
+import { connectNats } from '../../core/nats.ts';
+import type { NatsRole } from '../../core/nats-credentials.ts';
+import { addIdentity, readIdentities, revokeIdentity, writeIdentities } from '../../deploy/nats/identities.ts';
+import { serverConfig } from '../../deploy/nats/server-config.ts';
+import { startNats, type TestNats } from './nats.ts';
+
+/** A nats-server that asks who is there, with what `npm run fleet` writes. */
+export interface GuardedNats extends TestNats {
+  /** Lets somebody in. @returns its credentials file */
+  add(role: NatsRole, id?: string): Promise<string>;
+  /** Takes that back, and has the server read it. */
+  revoke(role: NatsRole, id?: string): Promise<void>;
+  /** A connection as somebody who was added; closed with the test. */
+  connect(role: NatsRole, id?: string, inbox?: string): Promise<NatsConnection>;
+}
+
+const inboxOf = (role: NatsRole, id: string): string => (role === 'gateway' ? `_INBOX.deploy-${id}` : `_INBOX.${id}`);
+
+export async function startGuardedNats(t: Pick<Test, 'teardown'>, known: readonly [NatsRole, string?][] = []): Promise<GuardedNats> {
+  const files = new Map<string, string>();
+  const add = async (dir: string, role: NatsRole, id?: string): Promise<string> => {
+    const { identities, credentials } = addIdentity(readIdentities(dir), role, id, new Date().toISOString());
+    const file = join(dir, `${role}-${credentials.id}.json`);
+    await writeFile(file, JSON.stringify(credentials), { mode: 0o600 });
+    writeIdentities(dir, identities);
+    files.set(`${role} ${credentials.id}`, file);
+    return file;
+  };
+  const nats = await startNats(t, async (port, dir) => {
+    writeIdentities(dir, []);
+    for (const [role, id] of known) await add(dir, role, id);
+    return serverConfig({ name: 'test', listen: `127.0.0.1:${port}`, storeDir: join(dir, 'data'), pidFile: join(dir, 'nats.pid'), tlsDir: undefined });
+  });
+  return {
+    ...nats,
+    async add(role, id) {
+      const file = await add(nats.dir, role, id);
+      process.kill(nats.pid(), 'SIGHUP');
+      return file;
+    },
+    async revoke(role, id) {
+      writeIdentities(nats.dir, revokeIdentity(readIdentities(nats.dir), role, id, new Date().toISOString()));
+      process.kill(nats.pid(), 'SIGHUP');
+    },
+    async connect(role, id = role, inbox = inboxOf(role, id)) {
+      const connection = await connectNats({ natsUrl: nats.url, natsCredentials: files.get(`${role} ${id}`)! }, id, inbox);
+      t.teardown(() => connection.close());
+      return connection;
+    },
+  };
+}
