@@ -3,6 +3,12 @@ import { connect, errors, nkeyAuthenticator, type Authenticator, type NatsConnec
 import { ForgeError } from './errors.ts';
 import { readNatsCredentials, type NatsRole } from './nats-credentials.ts';
 
+/**
+ * By which the guardian, which has an account of its own where there are credentials, reaches JetStream's API in the
+ * account that has the events: nats-server answers below `$JS.API` itself, that its account has no JetStream.
+ */
+export const guardianApiPrefix = '$JS.FORGE.API';
+
 /** Where nats-server is, and who one is there. */
 export interface NatsServer {
   /** One URL, or those of all nodes of a cluster separated by commas. */

@@ -38,11 +38,13 @@ export interface JetStreamStore extends EventStore {
  * Events on JetStream, by optimistic concurrency on each aggregate's subject. The stream is made where there is none.
  * @param mark what an earlier process saw last
  * @param replicas on how many nodes of a cluster a stream that is made is kept
+ * @param apiPrefix by which JetStream's API is reached, where it is that of another account
  * @throws ForgeError unavailable when the stream does not hold that (any more)
  */
-export async function createJetStreamStore(connection: NatsConnection, { mark, replicas = 1 }: { mark?: Mark | undefined; replicas?: number } = {}): Promise<JetStreamStore> {
-  const manager = await jetstreamManager(connection, { checkAPI: false });
-  const client = jetstream(connection);
+export async function createJetStreamStore(connection: NatsConnection, { mark, replicas = 1, apiPrefix }: { mark?: Mark | undefined; replicas?: number; apiPrefix?: string | undefined } = {}): Promise<JetStreamStore> {
+  const api = apiPrefix === undefined ? {} : { apiPrefix };
+  const manager = await jetstreamManager(connection, { ...api, checkAPI: false });
+  const client = jetstream(connection, api);
   const continuity = new Continuity(
     {
       lastSequence: () => leader(() => endOf(manager)),

@@ -1,5 +1,5 @@
 import type { NatsRole } from '../../core/nats-credentials.ts';
-import { guardianEvents, permissionsOf, readApi } from './permissions.ts';
+import { asGuardian, guardianEvents, permissionsOf, readApi } from './permissions.ts';
 
 /** Who may connect, by the public key of its nkey. */
 export interface User {
@@ -40,7 +40,7 @@ export function accountsConfig(users: readonly User[]): string {
         { stream: 'telemetry.guardian.>', accounts: ['FORGE'] },
       ],
       imports: [
-        ...toGuardian.map(({ subject }) => ({ service: { account: 'FORGE', subject } })),
+        ...toGuardian.map(({ subject }) => ({ service: { account: 'FORGE', subject }, ...(asGuardian(subject) === subject ? {} : { to: asGuardian(subject) }) })),
         { stream: { account: 'FORGE', subject: 'work.wake' } },
       ],
     },

@@ -1,3 +1,4 @@
+import { guardianApiPrefix } from '../../core/nats.ts';
 import type { NatsRole } from '../../core/nats-credentials.ts';
 
 /** Subjects that a user may publish to and subscribe to, as in nats-server's configuration. */
@@ -18,6 +19,11 @@ export function readApi(...streams: readonly string[]): string[] {
   ]);
 }
 
+/** As the guardian names a subject of JetStream's API. */
+export function asGuardian(subject: string): string {
+  return subject.replace(/^\$JS\.API\./, `${guardianApiPrefix}.`);
+}
+
 /** Subjects of the events that the guardian alone appends. */
 export const guardianEvents = ['forge.project.>', 'forge.pipeline.>'];
 
@@ -36,7 +42,7 @@ export function permissionsOf(role: NatsRole, id: string): Permissions {
       return { publish: { allow: workerSubjects(id) }, subscribe: { allow: [`_INBOX.${id}.>`, 'work.wake'] } };
     case 'guardian':
       return {
-        publish: { allow: [...guardianEvents, 'pipeline.step', ...workerSubjects('guardian'), foreignReplies, ...readApi('FORGE')] },
+        publish: { allow: [...guardianEvents, 'pipeline.step', ...workerSubjects('guardian'), foreignReplies, ...readApi('FORGE').map(asGuardian)] },
         subscribe: { allow: ['guardian.call.*', '_INBOX.guardian.>', 'work.wake'] },
       };
     case 'gateway': {

@@ -1,63 +1,15 @@
-import { setTimeout } from 'node:timers/promises';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
-import t, { type Test } from 'tap';
-import { createTelemetryStream } from '../../gateway/feed/telemetry-stream.ts';
-import { createTickets } from '../../gateway/access/tickets.ts';
-import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
-import { startGuardedNats, type GuardedNats } from '../support/guarded-nats.ts';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
+import t from 'tap';
+import { allForbidden, destructive, guardedScene as scene, publish, subscribe } from '../support/guarded-trials.ts';
 
 t.setTimeout(240_000);
-
-/** What is published in a trial, that it can be told apart wherever it turns up. */
-let count = 0;
-const mark = (): string => `trial ${(count += 1)}`;
-
-/** The server with all roles, a gateway's streams, and a look at everything that is stored or delivered. */
-async function scene(t: Test) {
-  const server = await startGuardedNats(t, [['gateway', 'g1'], ['guardian'], ['agent', 'a1'], ['agent', 'a2'], ['operator']]);
-  const gateway = await server.connect('gateway', 'g1');
-  const store = await createJetStreamStore(gateway);
-  await createTelemetryStream(gateway);
-  await createTickets(gateway);
-  const manager = await jetstreamManager(gateway, { checkAPI: false });
-  const sequences = async (): Promise<Record<string, number>> => Object.fromEntries(await Promise.all(['FORGE', 'TELEMETRY', 'TICKETS'].map(async (name) => [name, (await manager.streams.info(name)).state.last_seq] as const)));
-  return { server, gateway, store, sequences };
-}
-
-/** Publishes and waits until the server has dealt with it. @returns what it forbade, or 'done' */
-async function publish(connection: NatsConnection, subject: string, data: string, options: { reply?: string; headers?: MsgHdrs } = {}): Promise<string> {
-  const refused = firstError(connection);
-  connection.publish(subject, data, options);
-  await connection.flush();
-  return Promise.race([refused, setTimeout(0, 'done')]);
-}
-
-async function subscribe(connection: NatsConnection, subject: string): Promise<string> {
-  const refused = Promise.withResolvers<string>();
-  const subscription = connection.subscribe(subject, { callback: (error) => { if (error !== null) refused.resolve('forbidden'); } });
-  await connection.flush();
-  const answer = await Promise.race([refused.promise, setTimeout(0, 'done')]);
-  subscription.unsubscribe();
-  return answer;
-}
-
-async function firstError(connection: NatsConnection): Promise<string> {
-  for await (const status of connection.status()) if (status.type === 'error') return /permissions violation/i.test(status.error.message) ? 'forbidden' : status.error.message;
-  return 'closed';
-}
-
-async function allForbidden(t: Test, connection: NatsConnection, subjects: readonly string[], who: string): Promise<void> {
-  for (const subject of subjects) t.equal(await publish(connection, subject, mark()), 'forbidden', `${who} may not publish to ${subject}`);
-}
-
-const destructive = ['UPDATE.FORGE', 'DELETE.FORGE', 'PURGE.FORGE', 'MSG.DELETE.FORGE', 'SNAPSHOT.FORGE', 'RESTORE.FORGE', 'DELETE.TELEMETRY', 'PURGE.TELEMETRY', 'CREATE.OTHER', 'LEADER.STEPDOWN.FORGE', 'PEER.REMOVE.FORGE'].map((call) => `$JS.API.STREAM.${call}`);
 
 t.test('an agent may ask, report, beat, send telemetry, and hear its answers and the wake-up', async (t) => {
   const { server, gateway, sequences } = await scene(t);
   const agent = await server.connect('agent', 'a1');
   for (const verb of ['ask', 'report', 'beat', 'pin']) {
-    const subscription = gateway.subscribe(`work.${verb}.*`, { callback: (_error, message) => message.respond(`${verb} by ${message.subject}`) });
+    const subscription = gateway.subscribe(`work.${verb}.*`, { callback: (_error, message) => { message.respond(`${verb} by ${message.subject}`); } });
     await gateway.flush();
     t.equal((await agent.request(`work.${verb}.a1`, '', { timeout: 10_000 })).string(), `${verb} by work.${verb}.a1`);
     subscription.unsubscribe();
@@ -68,7 +20,7 @@ t.test('an agent may ask, report, beat, send telemetry, and hear its answers and
   gateway.publish('work.wake');
   await woken.promise;
   const before = await sequences();
-  t.equal(await publish(agent, 'telemetry.a1.job_1.evaluate', mark()), 'done');
+  t.equal(await publish(agent, 'telemetry.a1.job_1.evaluate', 'a trial'), 'done');
   t.same(await sequences(), { ...before, TELEMETRY: before['TELEMETRY']! + 1 });
 });
 
@@ -103,20 +55,20 @@ t.test('an agent can have nothing written for it', async (t) => {
   const before = await sequences();
   let sent = 0;
   for (const target of targets) {
-    await publish(agent, 'telemetry.a1.job_1', mark(), { reply: target });
-    await publish(agent, 'work.ask.a1', mark(), { reply: target });
+    await publish(agent, 'telemetry.a1.job_1', 'a trial', { reply: target });
+    await publish(agent, 'work.ask.a1', 'a trial', { reply: target });
     sent += 1;
     for (const [name, ...values] of [['Nats-Trace-Dest'], ['Nats-Schedule-Target'], ['Nats-Republish'], ['Nats-Response-To']] as const) {
       const head = headers();
       head.set(name, target, ...values);
       if (name === 'Nats-Schedule-Target') head.set('Nats-Schedule', '@at 2020-01-01T00:00:00Z');
-      await publish(agent, 'telemetry.a1.job_1', mark(), { headers: head });
+      await publish(agent, 'telemetry.a1.job_1', 'a trial', { headers: head });
     }
   }
   for (const [name, value] of [['Nats-Rollup', 'all'], ['Nats-Rollup', 'sub'], ['Nats-Expected-Last-Sequence', '999'], ['Nats-TTL', '1s'], ['Nats-Batch-Id', 'b']] as const) {
     const head = headers();
     head.set(name, value);
-    await publish(agent, 'telemetry.a1.job_1', mark(), { headers: head, reply: 'forge.task.job_1' });
+    await publish(agent, 'telemetry.a1.job_1', 'a trial', { headers: head, reply: 'forge.task.job_1' });
   }
   // What the server does of its own accord it has done when the next thing is answered.
   await gateway.flush();
