@@ -22,7 +22,7 @@ export function writeServer(dir: string, values: { listen?: string; store?: stri
   // Whoever reads along could not take a seed, which is never sent, and could take everything else.
   if (missing.length > 0 && (!isLoopback(host) || cluster !== undefined)) throw new ForgeError('invalid_argument', `${missing.join(', ')} missing in ${tlsDir}: other hosts are spoken to by TLS alone; make them with deploy/nats/make-certificates.sh ${tlsDir} HOST...`);
   const storeDir = resolve(store);
-  const settings = { name, listen, storeDir, pidFile: join(storeDir, 'nats-server.pid'), tlsDir: missing.length > 0 ? undefined : tlsDir, ...(cluster === undefined ? {} : { cluster }) };
+  const settings = { name, listen, storeDir, pidFile: `${storeDir}.pid`, tlsDir: missing.length > 0 ? undefined : tlsDir, ...(cluster === undefined ? {} : { cluster }) };
   if (!existsSync(join(dir, 'accounts.conf'))) writeIdentities(dir, readIdentities(dir));
   const path = join(dir, 'nats-server.conf');
   writeFileSync(`${path}.new`, serverConfig(settings), { mode: 0o644 });

@@ -14,6 +14,8 @@ export interface GuardedNats extends TestNats {
   add(role: NatsRole, id?: string): Promise<string>;
   /** Takes that back, and has the server read it. */
   revoke(role: NatsRole, id?: string): Promise<void>;
+  /** The credentials file of somebody who was added. */
+  fileOf(role: NatsRole, id?: string): string;
   /** A connection as somebody who was added; closed with the test. */
   connect(role: NatsRole, id?: string, inbox?: string): Promise<NatsConnection>;
 }
@@ -46,6 +48,7 @@ export async function startGuardedNats(t: Pick<Test, 'teardown'>, known: readonl
       writeIdentities(nats.dir, revokeIdentity(readIdentities(nats.dir), role, id, new Date().toISOString()));
       process.kill(nats.pid(), 'SIGHUP');
     },
+    fileOf: (role, id = role) => files.get(`${role} ${id}`)!,
     async connect(role, id = role, inbox = inboxOf(role, id)) {
       const connection = await connectNats({ natsUrl: nats.url, natsCredentials: files.get(`${role} ${id}`)! }, id, inbox);
       t.teardown(() => connection.close());

@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
 import { dataPaths } from '../../core/config.ts';
-import { connectNats } from '../../core/nats.ts';
+import { connectNats, type NatsServer } from '../../core/nats.ts';
 import type { StoredEnvelope } from '../../core/store/event-store.ts';
 import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { readHistory } from './check-stream.ts';
@@ -69,7 +69,21 @@ export interface StackOptions {
   files?: Files;
   /** Instead of guardian/main.ts. */
   guardianMain?: string;
+  /** Instead of a nats-server that asks nobody who they are. */
+  server?: StackServer;
 }
+
+/** A nats-server, or a cluster, and how each reaches it. */
+export interface StackServer {
+  nats: TestNats;
+  /** Settings of a process. @param service `gateway`, `guardian`, `agent` or another agent's id */
+  envOf(service: string): NodeJS.ProcessEnv;
+  /** How the test itself does. */
+  own: NatsServer;
+}
+
+/** Prefix of the test's own inboxes: an operator's. */
+const ownInbox = '_INBOX.operator.test';
 
 const root = join(import.meta.dirname, '../..');
 /**
@@ -84,7 +98,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
   const repository = await makeRepository(t, options.files ?? smallProject(), join(folder, 'projects', 'toy'));
   const trainerDir = join(folder, 'trainer');
   await mkdir(trainerDir);
-  const nats = await startNats(t);
+  const { nats, envOf, own } = options.server ?? (await openServer(t));
   const port = await freePort();
   const dataDir = join(folder, 'data');
   const env = {
@@ -94,7 +108,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     FORGE_PORT: String(port),
     FORGE_DATA_DIR: dataDir,
     FORGE_PROJECT_ROOTS: dirname(repository),
-    FORGE_NATS_URL: nats.url,
+    FORGE_NATS_URL: own.natsUrl,
     FORGE_PYTHON: options.python ?? (await steppingPython(folder)),
     FORGE_BEAT_MS: '100',
     FORGE_FENCE_MS: '600',
@@ -104,10 +118,10 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     OLLAMA_HOST: 'http://127.0.0.1:9',
     ...options.env,
   };
-  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [name === 'guardian' && options.guardianMain !== undefined ? options.guardianMain : join(root, name, 'main.ts')], env));
+  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [name === 'guardian' && options.guardianMain !== undefined ? options.guardianMain : join(root, name, 'main.ts')], { ...env, ...envOf(name === 'gpu-agent' ? 'agent' : name) }));
   const [gateway, guardian, agent] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
   t.teardown(() => Promise.all(services.map((service) => service.stop())));
-  const connection = await connectNats(nats.url, 'fault-test');
+  const connection = await connectNats(own, 'fault-test', ownInbox);
   t.teardown(() => connection.close());
   await Promise.all(services.map((service) => service.ready()));
   return {
@@ -115,7 +129,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
     async history() {
-      const reader = await connectNats(nats.url, 'history');
+      const reader = await connectNats(own, 'history', ownInbox);
       try {
         return await readHistory(await createJetStreamStore(reader));
       } finally {
@@ -123,7 +137,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
       }
     },
     async anotherAgent(workerId) {
-      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId });
+      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId, ...envOf(workerId) });
       services.push(another);
       await another.ready();
       return another;
@@ -146,6 +160,11 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     },
     logs: () => services.map((service) => `=== ${service.name}\n${service.log}`).join('\n'),
   };
+}
+
+async function openServer(t: Pick<Test, 'teardown'>): Promise<StackServer> {
+  const nats = await startNats(t);
+  return { nats, envOf: () => ({}), own: { natsUrl: nats.url } };
 }
 
 /** Another process writes it, and tells nobody: it is looked at every few milliseconds. */
