@@ -1,22 +1,26 @@
 import { setTimeout } from 'node:timers/promises';
 import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import { errors } from '@nats-io/transport-node';
-import { isNoStream } from './jetstream-errors.ts';
+import { isElecting, isNoStream } from './jetstream-errors.ts';
 
-/** Between two looks for a stream that another process has to make. */
 const lookAgainMs = 200;
+/** A cluster whose nodes have just started, or lost one, has to elect who answers. */
+const electionMs = 30_000;
 
 /**
  * Makes the stream when it is missing; one that is there stays as it is. A process that may not make it (a guardian with
  * credentials) waits for one that may.
+ * @throws what was wrong last, where that is nothing that passes with an election, or does not for 30 s
  */
 export async function ensureStream(manager: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> {
-  while (!(await isThere(manager, config.name))) {
+  let deadline = performance.now() + electionMs;
+  for (;;) {
     try {
-      await manager.streams.add(config);
+      if (!(await isThere(manager, config.name))) await manager.streams.add(config);
       return;
     } catch (error) {
-      if (!isForbidden(error)) throw error;
+      if (isForbidden(error)) deadline = performance.now() + electionMs;
+      else if (!isElecting(error) || performance.now() > deadline) throw error;
       await setTimeout(lookAgainMs);
     }
   }

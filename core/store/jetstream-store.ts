@@ -5,8 +5,8 @@ import { Continuity, type Mark } from './continuity.ts';
 import { ensureStream } from './ensure-stream.ts';
 import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
+import { followStream } from './follow-stream.ts';
 import { isConflict, isNoMessage, isNoStream } from './jetstream-errors.ts';
-import { stopOnAbort } from './stop-on-abort.ts';
 import { parseSubject, subjectOf } from './subject.ts';
 
 export const eventStream = 'FORGE';
@@ -94,19 +94,12 @@ export async function createJetStreamStore(connection: NatsConnection, { mark, r
     async *subscribe(afterSequence, signal) {
       if (signal.aborted) return;
       await continuity.check();
-      const consumer = await client.consumers.get(eventStream, { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: afterSequence + 1 });
-      // The default of 30 s can stall that long after a server restart.
-      const messages = await consumer.consume({ expires: 2_000, max_messages: 5_000 });
-      const close = stopOnAbort(messages, signal);
-      try {
-        for await (const message of messages) {
-          if (continuity.doubted) await continuity.check();
-          const next = stored(message.seq, message.subject, message.data);
-          continuity.seen(next.sequence, next.bytes);
-          yield next;
-        }
-      } finally {
-        await close();
+      const options = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: afterSequence + 1 };
+      for await (const message of followStream(connection, client, { stream: eventStream, options, maxMessages: 5_000 }, signal)) {
+        if (continuity.doubted) await continuity.check();
+        const next = stored(message.seq, message.subject, message.data);
+        continuity.seen(next.sequence, next.bytes);
+        yield next;
       }
     },
 

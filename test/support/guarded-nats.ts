@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Test } from 'tap';
@@ -22,25 +22,34 @@ export interface GuardedNats extends TestNats {
 
 const inboxOf = (role: NatsRole, id: string): string => (role === 'gateway' ? `_INBOX.deploy-${id}` : `_INBOX.${id}`);
 
-export async function startGuardedNats(t: Pick<Test, 'teardown'>, known: readonly [NatsRole, string?][] = []): Promise<GuardedNats> {
+/** Credentials files in a folder, and the accounts that go with them. */
+export function createCredentials(dir: string, caFile?: string): { add(role: NatsRole, id?: string): Promise<string>; fileOf(role: NatsRole, id?: string): string } {
   const files = new Map<string, string>();
-  const add = async (dir: string, role: NatsRole, id?: string): Promise<string> => {
-    const { identities, credentials } = addIdentity(readIdentities(dir), role, id, new Date().toISOString());
-    const file = join(dir, `${role}-${credentials.id}.json`);
-    await writeFile(file, JSON.stringify(credentials), { mode: 0o600 });
-    writeIdentities(dir, identities);
-    files.set(`${role} ${credentials.id}`, file);
-    return file;
+  writeIdentities(dir, []);
+  return {
+    async add(role, given) {
+      const { identities, credentials } = addIdentity(readIdentities(dir), role, given, new Date().toISOString());
+      const file = join(dir, `${role}-${credentials.id}.json`);
+      await writeFile(file, JSON.stringify({ ...credentials, ...(caFile === undefined ? {} : { ca: await readFile(caFile, 'utf8') }) }), { mode: 0o600 });
+      writeIdentities(dir, identities);
+      files.set(`${role} ${credentials.id}`, file);
+      return file;
+    },
+    fileOf: (role, id = role) => files.get(`${role} ${id}`)!,
   };
+}
+
+export async function startGuardedNats(t: Pick<Test, 'teardown'>, known: readonly [NatsRole, string?][] = []): Promise<GuardedNats> {
+  let credentials!: ReturnType<typeof createCredentials>;
   const nats = await startNats(t, async (port, dir) => {
-    writeIdentities(dir, []);
-    for (const [role, id] of known) await add(dir, role, id);
+    credentials = createCredentials(dir);
+    for (const [role, id] of known) await credentials.add(role, id);
     return serverConfig({ name: 'test', listen: `127.0.0.1:${port}`, storeDir: join(dir, 'data'), pidFile: join(dir, 'nats.pid'), tlsDir: undefined });
   });
   return {
     ...nats,
     async add(role, id) {
-      const file = await add(nats.dir, role, id);
+      const file = await credentials.add(role, id);
       process.kill(nats.pid(), 'SIGHUP');
       return file;
     },
@@ -48,9 +57,9 @@ export async function startGuardedNats(t: Pick<Test, 'teardown'>, known: readonl
       writeIdentities(nats.dir, revokeIdentity(readIdentities(nats.dir), role, id, new Date().toISOString()));
       process.kill(nats.pid(), 'SIGHUP');
     },
-    fileOf: (role, id = role) => files.get(`${role} ${id}`)!,
+    fileOf: credentials.fileOf,
     async connect(role, id = role, inbox = inboxOf(role, id)) {
-      const connection = await connectNats({ natsUrl: nats.url, natsCredentials: files.get(`${role} ${id}`)! }, id, inbox);
+      const connection = await connectNats({ natsUrl: nats.url, natsCredentials: credentials.fileOf(role, id) }, id, inbox);
       t.teardown(() => connection.close());
       return connection;
     },
