@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -50,6 +50,8 @@ export interface Stack {
   history(): Promise<StoredEnvelope[]>;
   /** Starts one more agent, another worker on the same host. Resolves when it is ready. */
   anotherAgent(workerId: string): Promise<ServiceProcess>;
+  /** Starts one more gateway on the same stream and blobs, otherwise with a data directory of its own. */
+  anotherGateway(workerId: string): Promise<{ url: string; gateway: ServiceProcess }>;
   /** The next trainer that gets there kills itself. */
   trainerDies(death: TrainerDeath): Promise<void>;
   /** Trainers of that command wait at that step (of an evaluation or export: twentieth), or later, as long as they are held. */
@@ -141,6 +143,17 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
       services.push(another);
       await another.ready();
       return another;
+    },
+    async anotherGateway(workerId) {
+      const own = join(folder, workerId);
+      await mkdir(own);
+      await mkdir(dataPaths(dataDir).blobs, { recursive: true });
+      await symlink(dataPaths(dataDir).blobs, dataPaths(own).blobs);
+      const port = await freePort();
+      const gateway = createServiceProcess(workerId, [join(root, 'gateway', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId, FORGE_DATA_DIR: own, FORGE_PORT: String(port), ...envOf(workerId) });
+      services.push(gateway);
+      await gateway.ready();
+      return { url: `http://127.0.0.1:${port}`, gateway };
     },
     trainerDies: (death) => writeFile(join(trainerDir, 'die'), JSON.stringify(death)),
     async trainerHolds(command, step) {
