@@ -82,7 +82,11 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   serve('pin', PinBaseRequestSchema, PinBaseResponseSchema, 'gateway', (workerId, request) => answerPin(ledger, workerId, request));
   serve('beat', BeatRequestSchema, BeatResponseSchema, undefined, async (workerId, beat) => {
     roster.heard(workerId, beat);
-    for (const { taskId, attempt } of beat.running) clock.heard(keyOf(taskId, attempt), performance.now());
+    for (const { taskId, attempt } of beat.running) {
+      // What another worker says of an attempt does not keep it alive.
+      const { state } = ledger.head(taskAggregate, taskId);
+      if (state.status === 'running' && state.attempt.workerId === workerId) clock.heard(keyOf(taskId, attempt), performance.now());
+    }
     return { gatewayId, verdicts: await answerBeat(ledger, workerId, beat) };
   });
 
