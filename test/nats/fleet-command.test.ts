@@ -47,6 +47,9 @@ t.test('from nothing to an agent that joins over TLS, and is revoked, by command
   t.match(await fleet(dir, 'server', '--listen', '0.0.0.0:4222'), { status: 1, err: /ca\.pem, server\.pem, server-key\.pem missing in .*tls: other hosts are spoken to by TLS alone/ });
   t.notOk(existsSync(join(dir, 'nats-server.conf')), 'nothing is written then');
   cpSync(join(dir, 'made', 'localhost'), join(dir, 'tls'), { recursive: true });
+  const cluster = 'n1=n1.example.org:6222,n2=n2.example.org:6222,n3=n3.example.org:6222';
+  t.match(await fleet(dir, 'server', '--listen', '0.0.0.0:4222', '--store', join(dir, 'store'), '--name', 'n2', '--cluster', cluster), { status: 0, out: /nats-server finds nothing wrong with it/ }, 'a node of a cluster');
+  t.match(readFileSync(join(dir, 'nats-server.conf'), 'utf8'), /sync_interval: always[^]*cluster \{[^]*"nats:\/\/n1\.example\.org:6222"\n *"nats:\/\/n3\.example\.org:6222"[^]*verify: true/);
   t.match(await fleet(dir, 'server', '--listen', `127.0.0.1:${port}`, '--store', join(dir, 'store')), { status: 0, out: /nats-server finds nothing wrong with it/ });
   t.match((await fleet(dir, 'add', 'agent', 'gpu-1')).out, /No nats-server runs here on .*: bring accounts\.conf to each node/);
   const log = await startServer(t, join(dir, 'nats-server.conf'));

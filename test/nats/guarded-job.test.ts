@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { connectNats } from '../../core/nats.ts';
 import { startFaultRun } from '../support/fault-run.ts';
@@ -41,4 +44,14 @@ t.test('a job from submission to its end, and a revoked agent, where nats-server
   await Promise.race([stack.anotherAgent('a2'), setTimeout(120_000, undefined, { ref: false })]);
   t.equal(await client.follow(second), 'completed', 'another agent is let in while all runs, and does the work');
   await run.check(t, 'every promise holds');
+
+  for (const [command, said] of [
+    ['history/verify.ts', /states of 1 running gateways: all is well/],
+    ['local/keys.ts create --name first --scopes admin', /^forge_/],
+  ] as const) {
+    const [file, ...args] = command.split(' ');
+    const env = { ...process.env, FORGE_NATS_URL: nats.url, FORGE_NATS_CREDENTIALS: nats.fileOf('operator'), FORGE_DATA_DIR: t.testdir() };
+    const ended = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../deploy', file!), ...args], { env, timeout: 120_000 });
+    t.match(ended.stdout, said, `an operator’s credentials are enough for ${file}`);
+  }
 });
