@@ -15,6 +15,8 @@ import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../core/logger.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
+import { workersOf } from '../core/task/state.ts';
+import { taskAggregate } from '../core/task/task.ts';
 import { createBackendModels } from './backend-models.ts';
 import { createGate } from './access/gate.ts';
 import { createRouteTable } from './access/route-table.ts';
@@ -98,7 +100,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       await ledger.start();
       const states = serveStateDigests({ connection, ledger, logger });
       stops.push(() => states.stop());
-      const metrics = new NewestMetrics(telemetry, logger);
+      const metrics = new NewestMetrics(telemetry, (taskId) => workersOf(ledger.head(taskAggregate, taskId).state), logger);
       stops.push(() => metrics.stop());
       await metrics.start();
 

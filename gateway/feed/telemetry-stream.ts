@@ -11,6 +11,8 @@ const weekNs = 7 * 24 * 3600 * 1e9;
 
 export interface StoredTelemetry {
   sequence: number;
+  /** Who sent it, by the subject, which is all that nats-server lets it publish to. */
+  workerId: string;
   telemetry: Telemetry;
 }
 
@@ -48,7 +50,7 @@ export async function createTelemetryStream(connection: NatsConnection, replicas
     };
     for await (const message of followStream(connection, client, { stream: streamName, options: { filter_subjects: filter, deliver_policy: policy }, maxMessages: 1_000, onConsumer }, signal)) {
       const telemetry = decode(message.data, message.subject);
-      if (telemetry !== undefined) yield { sequence: message.seq, telemetry };
+      if (telemetry !== undefined) yield { sequence: message.seq, workerId: message.subject.split('.')[1]!, telemetry };
       if (message.info.pending === 0) caughtUp();
     }
   }
