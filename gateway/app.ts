@@ -16,6 +16,8 @@ import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../core/logger.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
+import { workersOf } from '../core/task/state.ts';
+import { taskAggregate } from '../core/task/task.ts';
 import { createBackendModels } from './backend-models.ts';
 import { blobsPath, createBlobHandler } from './blobs/handler.ts';
 import { createGate } from './access/gate.ts';
@@ -96,16 +98,16 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
   return {
     async start() {
       const paths = dataPaths(config.dataDir);
-      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark) });
+      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark), replicas: config.natsReplicas });
       const mark = keepMark(paths.mark, store.mark, logger);
       stops.push(() => mark.stop());
-      const telemetry = await createTelemetryStream(connection);
+      const telemetry = await createTelemetryStream(connection, config.natsReplicas);
       const ledger = new Ledger({ store, aggregates: allAggregates, logger });
       stops.push(() => ledger.stop());
       await ledger.start();
       const states = serveStateDigests({ connection, ledger, logger });
       stops.push(() => states.stop());
-      const metrics = new NewestMetrics(telemetry, logger);
+      const metrics = new NewestMetrics(telemetry, (taskId) => workersOf(ledger.head(taskAggregate, taskId).state), logger);
       stops.push(() => metrics.stop());
       await metrics.start();
 
@@ -159,7 +161,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
       const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
-      const tickets = await createTickets(connection);
+      const tickets = await createTickets(connection, { replicas: config.natsReplicas });
       const routes = [
         route(HealthService, health),
         route(JobService, jobs),

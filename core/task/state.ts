@@ -94,3 +94,9 @@ export function isTerminal(task: TaskState): boolean {
 export function nextAttempt(task: Task): number {
   return task.ended.length + (task.status === 'running' ? 2 : 1);
 }
+
+/** Workers that have held the task, the newest first. */
+export function workersOf(task: TaskState): string[] {
+  if (task.status === 'none') return [];
+  return [...(task.status === 'running' ? [task.attempt.workerId] : []), ...task.ended.map(({ workerId }) => workerId).reverse()];
+}

@@ -18,6 +18,7 @@ import {
   type PinBaseRequest,
 } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../../core/logger.ts';
+import { isAnswerable } from '../../core/reply-subject.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
@@ -61,8 +62,7 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
     const callback = (error: Error | null, message: Msg): void => {
       if (error !== null) return;
       const workerId = message.subject.split('.')[2]!;
-      // An answer goes to the worker's own inbox and nowhere else: a reply subject may name any subject.
-      if (message.reply?.startsWith(`_INBOX.${workerId}.`) !== true) return;
+      if (!isAnswerable(message.reply, `_INBOX.${workerId}`)) return;
       const work = handle(workerId, message).finally(() => underWay.delete(work));
       underWay.add(work);
     };
@@ -84,7 +84,11 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   serve('pin', PinBaseRequestSchema, PinBaseResponseSchema, 'gateway', (workerId, request) => answerPin(ledger, workerId, request));
   serve('beat', BeatRequestSchema, BeatResponseSchema, undefined, async (workerId, beat) => {
     roster.heard(workerId, beat);
-    for (const { taskId, attempt } of beat.running) clock.heard(keyOf(taskId, attempt), performance.now());
+    for (const { taskId, attempt } of beat.running) {
+      // What another worker says of an attempt does not keep it alive.
+      const { state } = ledger.head(taskAggregate, taskId);
+      if (state.status === 'running' && state.attempt.workerId === workerId) clock.heard(keyOf(taskId, attempt), performance.now());
+    }
     return { gatewayId, verdicts: await answerBeat(ledger, workerId, beat) };
   });
 
