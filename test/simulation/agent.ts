@@ -10,7 +10,7 @@ import type { Messaging } from './messaging.ts';
 import type { JobPlan } from './schedule.ts';
 
 const startAgainMs = 200;
-const stepMs = 250;
+const stepMs = 500;
 const stepsPerCheckpoint = 2;
 const digest = 'a'.repeat(64);
 

@@ -18,7 +18,7 @@ export interface JobPlan {
   userAfterMs: number;
 }
 
-export const faultKinds = ['crash', 'stall', 'cut', 'lossy', 'slow', 'twice', 'clock', 'outage'] as const;
+export const faultKinds = ['crash', 'stall', 'cut', 'lossy', 'slow', 'twice', 'clock', 'outage', 'gone'] as const;
 
 export interface Fault {
   kind: (typeof faultKinds)[number];
@@ -37,7 +37,12 @@ export interface Schedule {
   faults: Fault[];
 }
 
-const faultsWithinMs = 14_000;
+const faultsWithinMs = 8_000;
+/** Longer than it takes to lose an attempt. */
+const longMs: readonly [number, number] = [4_500, 9_000];
+const shortMs: readonly [number, number] = [200, 3_000];
+/** Nothing that goes away for good takes the last agent along. */
+const mayGo = agents.slice(0, -1);
 
 /** The schedule of a seed. Pure. */
 export function scheduleOf(seed: number): Schedule {
@@ -57,10 +62,9 @@ export function scheduleOf(seed: number): Schedule {
     const kind = pick(faultKinds);
     return {
       kind,
-      target: kind === 'outage' ? 'nats' : pick([...gateways, ...agents, ...agents]),
+      target: kind === 'outage' ? 'nats' : kind === 'gone' ? pick(mayGo) : pick([...gateways, ...agents, ...agents]),
       at: number(0, faultsWithinMs),
-      // Often longer than it takes to lose an attempt.
-      forMs: number(200, 9_000),
+      forMs: next() < 0.5 ? number(...longMs) : number(...shortMs),
       amount: kind === 'clock' ? pick([-1, 1]) * number(1_000, 7_200_000) : 0,
     };
   });
@@ -68,7 +72,7 @@ export function scheduleOf(seed: number): Schedule {
 }
 
 export function describeFault({ kind, target, at, forMs, amount }: Fault): string {
-  return `${kind} ${target} at ${at} ms for ${forMs} ms${amount === 0 ? '' : ` by ${amount} ms`}`;
+  return `${kind} ${target} at ${at} ms${kind === 'gone' ? '' : ` for ${forMs} ms`}${amount === 0 ? '' : ` by ${amount} ms`}`;
 }
 
 export function describeJob({ at, steps, extract, failures, retryable, user, userAfterMs }: JobPlan): string {

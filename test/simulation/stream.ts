@@ -15,23 +15,19 @@ export class Stream {
   readonly #versions = new Map<string, number>();
   readonly #network: Network;
   readonly #listeners = new Set<(stored: StoredEnvelope) => void>();
-  /** What becomes of an envelope's bytes on their way into the stream: a test alters them. */
-  readonly #written: (bytes: Uint8Array) => Uint8Array;
 
-  constructor(network: Network, written: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes) {
+  constructor(network: Network) {
     this.#network = network;
-    this.#written = written;
   }
 
   onAppended(listener: (stored: StoredEnvelope) => void): void {
     this.#listeners.add(listener);
   }
 
-  #append(aggregate: string, id: string, sent: Uint8Array, expectedVersion: number): number | VersionConflict {
+  #append(aggregate: string, id: string, bytes: Uint8Array, expectedVersion: number): number | VersionConflict {
     const subject = subjectOf(aggregate, id);
     if ((this.#versions.get(subject) ?? 0) !== expectedVersion) return new VersionConflict(subject, expectedVersion);
     const sequence = this.log.length + 1;
-    const bytes = this.#written(sent);
     const stored = { sequence, aggregate, id, bytes, envelope: decodeEnvelope(bytes) };
     this.log.push(stored);
     this.#versions.set(subject, sequence);

@@ -21,7 +21,7 @@ export function enterVirtualWorld(kernel: Kernel, random: () => number, files: M
   const cancel = (due: { cancelled: boolean } | undefined): void => {
     if (due !== undefined && due !== null) due.cancelled = true;
   };
-  const hexDigits = (count: number): string => Array.from({ length: count }, () => Math.floor(random() * 16).toString(16)).join('');
+  const eightDigits = (): string => Math.floor(random() * 2 ** 32).toString(16).padStart(8, '0');
 
   const replaced: [object, string, unknown][] = [
     [Date, 'now', () => startOfTime + Math.floor(kernel.now) + (kernel.current?.clockAheadMs ?? 0)],
@@ -53,8 +53,8 @@ export function enterVirtualWorld(kernel: Kernel, random: () => number, files: M
         if (signal?.aborted) fail();
         else signal?.addEventListener('abort', fail, { once: true });
       })],
-    [crypto, 'randomUUID', () => `${hexDigits(8)}-${hexDigits(4)}-4${hexDigits(3)}-8${hexDigits(3)}-${hexDigits(12)}`],
-    [crypto, 'randomBytes', (size: number) => Buffer.from(hexDigits(2 * size), 'hex')],
+    [crypto, 'randomUUID', () => `${eightDigits()}-0000-4000-8000-0000${eightDigits()}`],
+    [crypto, 'randomBytes', (size: number) => Buffer.from(Array.from({ length: size }, () => Math.floor(random() * 256)))],
     ...Object.entries(files.operations).map(([name, operation]) => [filesPromises, name, operation] as [object, string, unknown]),
   ];
   const kept = replaced.map(([owner, name]) => Object.getOwnPropertyDescriptor(owner, name));

@@ -28,13 +28,8 @@ export interface Outcome {
   lasted: number;
 }
 
-/** What a test may break: see test/support/broken-rules.ts. */
-export interface Tampering {
-  written?(bytes: Uint8Array): Uint8Array;
-}
-
 /** Runs one schedule from its first request until all is done. A pure function of the schedule. */
-export async function simulate(schedule: Schedule, { written }: Tampering = {}): Promise<Outcome> {
+export async function simulate(schedule: Schedule): Promise<Outcome> {
   const kernel = new Kernel();
   const random = randomNumbers(schedule.seed ^ 0x5eed);
   const files = createMemoryFiles(random);
@@ -42,7 +37,7 @@ export async function simulate(schedule: Schedule, { written }: Tampering = {}):
   try {
     const network = new Network(kernel, random);
     const messaging = new Messaging(network);
-    const stream = new Stream(network, written);
+    const stream = new Stream(network);
     const oddities: string[] = [];
     const told: Promised = { acknowledged: new Map(), ends: [] };
     const processes = new Map([...gateways, ...agents, 'client'].map((name) => [name, { name, life: 1, alive: true, stalledUntil: 0, clockAheadMs: 0 } satisfies Process]));
@@ -74,19 +69,20 @@ export async function simulate(schedule: Schedule, { written }: Tampering = {}):
       const process = processOf(target);
       const link = network.link(process);
       switch (kind) {
-        case 'crash': {
+        case 'crash':
+        case 'gone':
           if (!process.alive) return;
           process.alive = false;
           process.life += 1;
           process.stalledUntil = 0;
           messaging.forget(process);
           files.crash(`/spool/${target}`);
+          if (kind === 'gone') break;
           over(() => {
             process.alive = true;
             kernel.in(0, process, () => programs.get(target)!.boot());
           });
           break;
-        }
         case 'stall':
           process.stalledUntil = Math.max(process.stalledUntil, kernel.now + forMs);
           break;
@@ -116,8 +112,10 @@ export async function simulate(schedule: Schedule, { written }: Tampering = {}):
     const unfinished = watchUnfinished(stream);
     const quiet = Math.max(0, ...schedule.faults.map((fault) => fault.at + fault.forMs), ...schedule.jobs.map((job) => job.at + job.userAfterMs));
     await kernel.run(quiet + patienceMs, () => waiting === 0 && unfinished.size === 0);
+    // Of a fault that comes later nothing can come any more: all work is done.
+    const begun = schedule.faults.filter((fault) => fault.at <= kernel.now).map((fault) => fault.at + fault.forMs);
     if (waiting > 0) oddities.push(`${waiting} clients were still waiting for the end of their jobs ${patienceMs} ms after the last fault`);
-    await kernel.run(Math.max(quiet, kernel.now) + afterMs, () => false);
+    await kernel.run(Math.max(kernel.now, ...begun) + afterMs, () => false);
     for (const { process, ledger } of servers) if (ledger !== undefined && ledger.rejected > 0) oddities.push(`${process.name} did not apply ${ledger.rejected} envelopes, which should not be there`);
     return { history: stream.log, told, oddities, steps: kernel.steps, lasted: kernel.now };
   } finally {

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { EnvelopeSchema, EventSchema, type Event } from '../../core/gen/aiforge/v1/events_pb.ts';
-import { decodeEnvelope } from '../../core/store/envelope.ts';
+import type { StoredEnvelope } from '../../core/store/event-store.ts';
 import { event } from '../../core/task/events.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { Task } from '../../core/task/state.ts';
@@ -14,7 +14,7 @@ import { LossClock } from '../../gateway/workers/loss-clock.ts';
 export const breakableRules = ['fence', 'loss', 'chain', 'outcome', 'idempotency'] as const;
 export type BreakableRule = (typeof breakableRules)[number];
 
-/** Takes a rule out of this process. `chain` is of the stream's bytes: see `tornChain`. @returns how to put it back */
+/** Takes a rule out of this process. `chain` is no process's: see `tornChain`. @returns how to put it back */
 export function breakRule(rule: BreakableRule): () => void {
   switch (rule) {
     case 'fence':
@@ -44,11 +44,14 @@ export function breakRule(rule: BreakableRule): () => void {
   }
 }
 
-/** An envelope's bytes with another actor in them: what comes after it in its aggregate names the hash of the true ones. */
-export function tornChain(bytes: Uint8Array): Uint8Array {
-  const envelope = decodeEnvelope(bytes);
-  if (!envelope.events.some(({ kind }) => kind.case === 'attemptStarted')) return bytes;
-  return toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...envelope, actor: 'somebody' }));
+/** A history in which one envelope's bytes were changed where they lie: what comes after it in its aggregate names the hash of the true ones. */
+export function tornChain(history: readonly StoredEnvelope[]): StoredEnvelope[] {
+  const torn = history.findIndex(({ envelope }) => envelope.events.some(({ kind }) => kind.case === 'attemptStarted'));
+  return history.map((stored, index) => {
+    if (index !== torn) return stored;
+    const envelope = create(EnvelopeSchema, { ...stored.envelope, actor: 'somebody' });
+    return { ...stored, envelope, bytes: toBinary(EnvelopeSchema, envelope) };
+  });
 }
 
 const isOver = (state: { status: string }): state is Task => ['completed', 'failed', 'cancelled'].includes(state.status);
