@@ -45,7 +45,7 @@ export function planOf(seed: number, minutes: number, cluster: boolean): ChaosPl
       // The long ones come early enough to be done.
       at: Math.round(lengthMs * (trainer === 'real' ? 0.7 * (index / Math.max(1, real)) : 0.9 * next())),
       trainer,
-      steps: trainer === 'real' ? 6 : pick([6, 12, 40, 120]),
+      steps: trainer === 'real' ? 6 : pick([40, 120, 400, 800]),
       user: pick(['watches', 'watches', 'pauses', 'cancels', 'submits twice', 'validates']),
       userAfterMs: number(0, 4_000),
     };

@@ -13,6 +13,7 @@ export { freePort };
 
 export interface TestNats {
   url: string;
+  port: number;
   dir: string;
   pid(): number;
   /** kill -9, then the same server on the same port and files. */
@@ -36,12 +37,15 @@ async function lastingPort(): Promise<number> {
   }
 }
 
-/** A real nats-server with JetStream on a free loopback port, its own directory, gone with the test. */
-export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
+/**
+ * A real nats-server with JetStream on a free loopback port, its own directory, gone with the test.
+ * @param more lines of its configuration
+ */
+export async function startNats(t: Pick<Test, 'teardown'>, more = ''): Promise<TestNats> {
   const dir = await mkdtemp(join(tmpdir(), 'forge-nats-'));
   const port = await lastingPort();
   const config = join(dir, 'nats.conf');
-  await writeFile(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`);
+  await writeFile(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n${more}`);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     child = spawn(natsBinary(), ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -68,7 +72,7 @@ export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
     await kill();
     await rm(dir, { recursive: true, force: true });
   });
-  return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
+  return { url: `nats://127.0.0.1:${port}`, port, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
 }
 
 /** nats-server of the project's Python environment, else the one on PATH. */

@@ -76,7 +76,7 @@ const root = join(import.meta.dirname, '../..');
  * Processes are started a hundred times here: what one has compiled the next one takes. Not in the stack's folder, since
  * the engine of a gateway that was killed writes to it a moment longer than the test lasts.
  */
-const compileCache = join(tmpdir(), 'forge-compile-cache');
+export const compileCache = join(tmpdir(), 'forge-compile-cache');
 
 /** Starts everything and resolves when all is ready. All of it is gone with the test. */
 export async function startStack(t: Pick<Test, 'teardown'>, options: StackOptions = {}): Promise<Stack> {
@@ -167,12 +167,12 @@ async function steppingPython(folder: string): Promise<string> {
   return path;
 }
 
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FORGE_')));
 }
 
 /** Enough text files, unlike each other, that some are held out. */
-function smallProject(): Record<string, string> {
+export function smallProject(): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: 24 }, (_, number) => {
       const lines = Array.from({ length: 24 }, (_line, line) => `export const value${number}_${line} = ${number * 131 + line * 17}; // number ${line} of module ${number}`);
