@@ -41,12 +41,17 @@ export async function runCampaign(t: Pick<Test, 'teardown'>, plan: ChaosPlan, op
     else await act();
   };
   const jobs = new Map(plan.jobs.map((job, index) => [`key-${index + 1}`, job]));
+  const failures: string[] = [];
   let ended = 0;
   const oneJob = async (key: string): Promise<void> => {
     const job = jobs.get(key)!;
     await due(job.at);
-    await users.run(key, job);
-    ended += 1;
+    try {
+      await users.run(key, job);
+      ended += 1;
+    } catch (error) {
+      failures.push(`the user of ${key} gave up: ${(error as Error).message.split('\n')[0]}`);
+    }
   };
   const telling = setInterval(() => say(`${Math.round((performance.now() - startedAt) / 1_000)} s: ${ended} of ${jobs.size} jobs have ended, ${Object.values(made).reduce((sum, count) => sum + count, 0)} of ${plan.faults.length} faults are made`), 30_000);
   try {
@@ -58,7 +63,7 @@ export async function runCampaign(t: Pick<Test, 'teardown'>, plan: ChaosPlan, op
   const lists = await Promise.all(fleet.urls.map(listAll));
   const stored = await fleet.history();
   const history = broken === 'chain' ? tornChain(stored) : stored;
-  const problems = await checkCampaign({ history, users, jobs, lists, blobs: fleet.blobs });
+  const problems = [...failures, ...(await checkCampaign({ history, users, jobs, lists, blobs: fleet.blobs }))];
   const byEnd = (trainer: string): string => {
     const counts: Record<string, number> = {};
     for (const [key, job] of jobs) {

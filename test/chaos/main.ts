@@ -34,6 +34,10 @@ if (!values.plan) {
   if (plan.jobs.some((job) => job.trainer === 'real') && !existsSync(python)) throw new Error(`${python} is missing: run npm run chaos, which sets it up`);
   const ends: (() => unknown)[] = [];
   const teardown = (end: () => unknown): void => void ends.push(end);
+  const cleanUp = async (): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
   try {
     const { problems, figures, logs } = await runCampaign({ teardown }, plan, { cluster: values.cluster, broken, say: (line) => console.log(line) });
     console.log(['', `seed ${seed}, ${cpus().length} cores`, ...figures].join('\n'));
@@ -42,6 +46,6 @@ if (!values.plan) {
       process.exitCode = 1;
     } else console.log('every promise held');
   } finally {
-    for (const end of ends.reverse()) await end();
+    await cleanUp();
   }
 }

@@ -30,6 +30,9 @@ export interface ChaosPlan {
 const jobsPerMinute = 24;
 const realPerMinute = 1.4;
 const msPerFault = 4_000;
+/** Half of what lasts does so for longer than it takes to lose an attempt, which is 6 s here. */
+const shortMs: readonly [number, number] = [300, 3_000];
+const longMs: readonly [number, number] = [7_000, 14_000];
 
 /** What is done in a run, as the seed has it. Pure. @param cluster three NATS servers, of which one is killed at a time */
 export function planOf(seed: number, minutes: number, cluster: boolean): ChaosPlan {
@@ -46,10 +49,12 @@ export function planOf(seed: number, minutes: number, cluster: boolean): ChaosPl
       at: Math.round(lengthMs * (trainer === 'real' ? 0.7 * (index / Math.max(1, real)) : 0.9 * next())),
       trainer,
       steps: trainer === 'real' ? 6 : pick([40, 120, 400, 800]),
-      user: pick(['watches', 'watches', 'pauses', 'cancels', 'submits twice', 'validates']),
-      userAfterMs: number(0, 4_000),
+      // Of the real ones each is to be trained to its end.
+      user: trainer === 'real' ? pick(['watches', 'pauses', 'validates']) : pick(['watches', 'watches', 'pauses', 'cancels', 'submits twice', 'validates']),
+      userAfterMs: number(0, trainer === 'real' ? 20_000 : 4_000),
     };
   });
+  const lasting = (): number => (next() < 0.5 ? number(...longMs) : number(...shortMs));
   const nats = cluster ? ['nats-1', 'nats-2', 'nats-3'] : ['nats-1'];
   const faultCount = Math.max(6, Math.floor(lengthMs / msPerFault));
   const faults = Array.from({ length: faultCount }, (_, index): PlannedFault => {
@@ -58,8 +63,8 @@ export function planOf(seed: number, minutes: number, cluster: boolean): ChaosPl
     if (kind === 'nats') return { kind: 'kill', at, target: pick(nats), forMs: number(0, 3_000) };
     if (kind === 'disk') return { kind, at, target: smallDiskAgent, forMs: number(2_000, 8_000) };
     if (kind === 'clock') return { kind, at, target: pick([...gatewayNames, 'guardian', ...agentNames]), forMs: number(2_000, 12_000), aheadMs: pick([-1, 1]) * number(1_000, 7_200_000) };
-    if (kind === 'kill' || kind === 'stop') return { kind, at, target: pick([...gatewayNames, 'guardian', ...agentNames, ...agentNames]), forMs: kind === 'kill' ? 0 : number(300, 12_000) };
-    return { kind, at, target: pick(kind === 'slow' || kind === 'twice' ? agentNames : [...gatewayNames, ...agentNames, ...agentNames]), forMs: number(500, 12_000) };
+    if (kind === 'kill' || kind === 'stop') return { kind, at, target: pick([...gatewayNames, 'guardian', ...agentNames, ...agentNames]), forMs: kind === 'kill' ? 0 : lasting() };
+    return { kind, at, target: pick(kind === 'slow' || kind === 'twice' ? agentNames : [...gatewayNames, ...agentNames, ...agentNames]), forMs: lasting() };
   });
   return { seed, jobs: jobs.sort((a, b) => a.at - b.at), faults };
 }

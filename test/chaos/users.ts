@@ -4,8 +4,8 @@ import type { Promised } from '../support/check-outcomes.ts';
 import type { Fleet } from './fleet.ts';
 import type { PlannedJob } from './plan.ts';
 
-/** Longest that a job may take, with everything that happens to it. */
-const followMs = 20 * 60_000;
+/** Longest that a job may take, with everything that happens to it and all that waits before it. */
+const followMs = 6 * 60_000;
 const backOffMs = 100;
 const answerMs = 15_000;
 
@@ -40,7 +40,9 @@ export function createUsers(fleet: Pick<Fleet, 'urls' | 'logs'>, random: () => n
   /** `POST`s until it is carried out or refused for good. */
   async function order(name: string, path: string): Promise<void> {
     const count = (orders[name] ??= { done: 0, late: 0 });
-    for (;;) {
+    const deadline = performance.now() + followMs;
+    for (let last = 0; ; ) {
+      if (performance.now() > deadline) throw new Error(`${path} was answered with ${last} for ${followMs / 1_000} s`);
       const status = await fetch(`${anyUrl()}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}', signal: AbortSignal.timeout(answerMs) }).then(
         async (response) => {
           await response.arrayBuffer();
@@ -53,6 +55,7 @@ export function createUsers(fleet: Pick<Fleet, 'urls' | 'logs'>, random: () => n
         count[status === 200 ? 'done' : 'late'] += 1;
         return;
       }
+      last = status;
       await setTimeout(backOffMs);
     }
   }
