@@ -27,7 +27,7 @@ export interface ChaosPlan {
 }
 
 /** After the last job the faults go on for as long as it takes it to be under way. */
-const jobsPerMinute = 24;
+const jobsPerMinute = 16;
 const realPerMinute = 1.4;
 const msPerFault = 4_000;
 /** Half of what lasts does so for longer than it takes to lose an attempt, which is 6 s here. */

@@ -5,7 +5,7 @@ import type { Fleet } from './fleet.ts';
 import type { PlannedJob } from './plan.ts';
 
 /** Longest that a job may take, with everything that happens to it and all that waits before it. */
-const followMs = 6 * 60_000;
+const followMs = 12 * 60_000;
 const backOffMs = 100;
 const answerMs = 15_000;
 
@@ -78,9 +78,8 @@ export function createUsers(fleet: Pick<Fleet, 'urls' | 'logs'>, random: () => n
     told, client, orders,
     async run(key, plan) {
       const fields = { max_steps: plan.steps, ...(plan.trainer === 'real' ? real : { checkpoint_every_steps: plan.steps / checkpoints }) };
-      const twice = plan.user === 'submits twice' ? client.submit(key, fields) : undefined;
-      const jobId = await client.submit(key, fields);
-      const [status] = await Promise.all([client.follow(jobId, followMs), meddle(jobId, plan), twice]);
+      const [jobId] = await Promise.all([client.submit(key, fields), plan.user === 'submits twice' ? client.submit(key, fields) : undefined]);
+      const [status] = await Promise.all([client.follow(jobId, followMs), meddle(jobId, plan)]);
       told.ends.push({ jobId, status });
       if (status === 'completed' && plan.user === 'validates') await order('validate', `/validate/${jobId}`);
     },
