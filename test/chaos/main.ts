@@ -37,7 +37,12 @@ if (!values.plan) {
   const cleanUp = async (): Promise<void> => {
     for (const end of ends.splice(0).reverse()) await end();
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+  const endWith = (status: number): void => void cleanUp().finally(() => process.exit(status));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => endWith(130));
+  process.once('unhandledRejection', (error) => {
+    console.error(error);
+    endWith(1);
+  });
   try {
     const { problems, figures, logs } = await runCampaign({ teardown }, plan, { cluster: values.cluster, broken, say: (line) => console.log(line) });
     console.log(['', `seed ${seed}, ${cpus().length} cores`, ...figures].join('\n'));
