@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { randomNumbers } from '../../core/random-numbers.ts';
 import { tornChain, type BreakableRule } from '../support/broken-rules.ts';
-import { checkCampaign, summarize } from './check.ts';
+import { checkCampaign, eventsOfNamed, summarize } from './check.ts';
 import { startFleet } from './fleet.ts';
 import type { ChaosPlan, PlannedFault } from './plan.ts';
 import { strike } from './strikes.ts';
@@ -12,7 +12,7 @@ export interface CampaignResult {
   problems: string[];
   /** Lines of figures. */
   figures: string[];
-  /** What the services wrote last. */
+  /** What the services wrote last, and the events of the tasks that problems name. */
   logs: string;
 }
 
@@ -81,7 +81,7 @@ export async function runCampaign(t: Pick<Test, 'teardown'>, plan: ChaosPlan, op
     `orders: ${Object.entries(users.orders).map(([name, { done, late }]) => `${name} ${done} (${late} too late)`).join(', ') || 'none'}`,
     summarize(history),
   ];
-  return { problems, figures, logs: fleet.logs() };
+  return { problems, figures, logs: [fleet.logs(), ...eventsOfNamed(history, problems)].join('\n') };
 }
 
 function list(counts: Record<string, number>): string {

@@ -52,6 +52,14 @@ export async function checkCampaign({ history, users: { told, client }, jobs, li
   return problems;
 }
 
+/** The events of each task that a problem names, for whoever has to find out why. */
+export function eventsOfNamed(history: readonly StoredEnvelope[], problems: readonly string[]): string[] {
+  const text = problems.join('\n');
+  return history
+    .filter(({ aggregate, id }) => aggregate === 'task' && text.includes(id))
+    .map(({ sequence, id, envelope }) => `${sequence} ${id} ${envelope.actor}: ${envelope.events.map(({ kind }) => (kind.case === 'attemptEnded' ? `attemptEnded (${kind.value.code})` : kind.case)).join(', ')}`);
+}
+
 /** What a campaign came to, in numbers. */
 export function summarize(history: readonly StoredEnvelope[]): string {
   const counts = { attempts: 0, lost: 0, failed: 0, checkpoints: 0, trainings: 0, evaluations: 0 };

@@ -3,8 +3,8 @@ import { runCampaign } from '../../chaos/campaign.ts';
 import { describePlan, planOf } from '../../chaos/plan.ts';
 import { testSeed } from '../../support/seed.ts';
 
-/** Half a minute of faults; what they leave behind takes its time too. */
-const minutes = 0.5;
+/** A moment of faults; what they leave behind takes its time too. */
+const minutes = 0.3;
 
 for (const cluster of [false, true]) {
   t.test(`a short campaign on ${cluster ? 'three NATS servers' : 'one NATS server'}: every promise holds`, { timeout: 900_000 }, async (t) => {
