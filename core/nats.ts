@@ -1,5 +1,6 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { ForgeError } from './errors.ts';
+import { redialing } from './nats-reconnect.ts';
 
 /**
  * A connection that never gives up: an outage of NATS ends no process.
@@ -15,8 +16,7 @@ export async function connectNats(url: string, name: string, inbox = `_INBOX.${n
         name,
         inboxPrefix: inbox,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: 100,
-        reconnectJitter: 50,
+        ...redialing(100, 50),
         pingInterval: 5_000,
         maxPingOut: 2,
         timeout: 2_000,

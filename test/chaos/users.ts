@@ -7,6 +7,7 @@ import type { PlannedJob } from './plan.ts';
 /** Longest that a job may take, with everything that happens to it and all that waits before it. */
 const followMs = 12 * 60_000;
 const backOffMs = 100;
+const lookAgainMs = 300;
 const answerMs = 15_000;
 
 const real = { base_model: 'ai-forge/starter', max_seq_length: 128, gradient_accumulation: 1, rank: 4, use_pissa: true, checkpoint_every_steps: 2 };
@@ -60,17 +61,17 @@ export function createUsers(fleet: Pick<Fleet, 'urls' | 'logs'>, random: () => n
     }
   }
 
-  async function meddle(jobId: string, { user, userAfterMs }: PlannedJob): Promise<void> {
+  /** @param over aborts when the job has ended */
+  async function meddle(jobId: string, { user, userAfterMs }: PlannedJob, over: AbortSignal): Promise<void> {
     if (user !== 'pauses' && user !== 'cancels') return;
     await setTimeout(userAfterMs);
     if (user === 'cancels') return order('cancel', `/v1/fine-tune/${jobId}/cancel`);
     await order('pause', `/v1/fine-tune/${jobId}/pause`);
-    // Until the trainer has saved there is nothing to resume: it is asked for again until the job is not paused any more.
-    for (;;) {
+    // Until the trainer has saved there is nothing to resume, and the gateway that is asked may not have heard of the pause yet.
+    while (!over.aborted) {
       const job = await client.get(`/status/${jobId}`);
       if (job.status === 'paused') await order('resume', `/v1/fine-tune/${jobId}/resume`);
-      else if (job.requested !== 'pause') return;
-      await setTimeout(backOffMs);
+      await setTimeout(lookAgainMs);
     }
   }
 
@@ -79,7 +80,9 @@ export function createUsers(fleet: Pick<Fleet, 'urls' | 'logs'>, random: () => n
     async run(key, plan) {
       const fields = { max_steps: plan.steps, ...(plan.trainer === 'real' ? real : { checkpoint_every_steps: plan.steps / checkpoints }) };
       const [jobId] = await Promise.all([client.submit(key, fields), plan.user === 'submits twice' ? client.submit(key, fields) : undefined]);
-      const [status] = await Promise.all([client.follow(jobId, followMs), meddle(jobId, plan)]);
+      const over = new AbortController();
+      const followed = client.follow(jobId, followMs).finally(() => over.abort());
+      const [status] = await Promise.all([followed, meddle(jobId, plan, over.signal)]);
       told.ends.push({ jobId, status });
       if (status === 'completed' && plan.user === 'validates') await order('validate', `/validate/${jobId}`);
     },
