@@ -69,6 +69,8 @@ export interface StackOptions {
   files?: Files;
   /** Instead of guardian/main.ts. */
   guardianMain?: string;
+  /** Instead of gateway/main.ts, with its arguments. */
+  gatewayMain?: readonly string[];
 }
 
 const root = join(import.meta.dirname, '../..');
@@ -104,7 +106,8 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     OLLAMA_HOST: 'http://127.0.0.1:9',
     ...options.env,
   };
-  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, [name === 'guardian' && options.guardianMain !== undefined ? options.guardianMain : join(root, name, 'main.ts')], env));
+  const instead: Partial<Record<string, readonly string[]>> = { gateway: options.gatewayMain, guardian: options.guardianMain === undefined ? undefined : [options.guardianMain] };
+  const services = (['gateway', 'guardian', 'gpu-agent'] as const).map((name) => createServiceProcess(name, instead[name] ?? [join(root, name, 'main.ts')], env));
   const [gateway, guardian, agent] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
   t.teardown(() => Promise.all(services.map((service) => service.stop())));
   const connection = await connectNats(nats.url, 'fault-test');

@@ -15,13 +15,3 @@ for (const cluster of [false, true]) {
     if (!t.same(problems, [])) t.comment(logs);
   });
 }
-
-t.test('with the fence taken away from the gateways the check says so', { timeout: 900_000 }, async (t) => {
-  const plan = planOf(3, minutes, false);
-  // A worker that is stopped for longer than it takes to lose it, while it trains, and then goes on.
-  const steps = 800;
-  const jobs = plan.jobs.slice(0, 3).map((job, index) => ({ ...job, at: index, steps, user: 'watches' as const }));
-  const faults = [{ kind: 'stop' as const, at: 6_000, forMs: 12_000, target: 'agent-1' }, { kind: 'stop' as const, at: 6_000, forMs: 12_000, target: 'agent-2' }];
-  const { problems } = await runCampaign(t, { ...plan, jobs, faults }, { cluster: false, broken: 'fence' });
-  t.match(problems.join('\n'), /reportAccepted of attempt \d+, which is over/);
-});
