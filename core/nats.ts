@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connect, errors, nkeyAuthenticator, type Authenticator, type NatsConnection, type TlsOptions } from '@nats-io/transport-node';
 import { ForgeError } from './errors.ts';
 import { readNatsCredentials, type NatsRole } from './nats-credentials.ts';
+import { redialing } from './nats-reconnect.ts';
 
 /**
  * By which the guardian, which has an account of its own where there are credentials, reaches JetStream's API in the
@@ -37,8 +38,7 @@ export async function connectNats(server: string | NatsServer, name: string, inb
         name,
         inboxPrefix: inbox,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: 100,
-        reconnectJitter: 50,
+        ...redialing(100, 50),
         pingInterval: 5_000,
         maxPingOut: 2,
         timeout: 2_000,

@@ -39,7 +39,13 @@ export function readyAt({ failures, failedAt }: Task): number {
 
 /** Whether a task can run now: it is queued, what it waits for is completed, and its back-off is over. */
 export function isReady(task: Task, lookup: Lookup, now: number): boolean {
-  return task.status === 'queued' && (task.after === '' || lookup(task.after).status === 'completed') && now >= readyAt(task);
+  return task.status === 'queued' && (task.after === '' || lookup(task.after).status === 'completed') && backOffIsOver(task, now);
+}
+
+/** A wait longer than any back-off was noted by a clock that was ahead: it would hold the task up for nothing. */
+function backOffIsOver(task: Task, now: number): boolean {
+  const left = readyAt(task) - now;
+  return left <= 0 || left > maxBackOffMs;
 }
 
 /**

@@ -33,6 +33,8 @@ t.test('what fails again and again waits longer each time', async (t) => {
   t.strictSame([0, 1, 2, 3, 4, 20].map((failures) => readyAt(failed(failures))), [0, 0, 2_000, 3_000, 5_000, 61_000]);
   t.strictSame(order([failed(3)], cpu, 2_999), []);
   t.strictSame(order([failed(3)], cpu, 3_000), ['x']);
+  const ahead = task('x', 'x', 0, { failures: 3, failedAt: 3_600_000 });
+  t.strictSame(order([ahead], cpu, 3_000), ['x'], 'a failure that was noted by a clock an hour ahead holds nothing up for that long');
 });
 
 t.test('work for a GPU is left to GPUs where there are any', async (t) => {

@@ -104,7 +104,7 @@ export function checkAdmission(history: readonly StoredEnvelope[]): string[] {
 }
 
 /** A watcher saw each of its job's events once and in order, however often it had to connect. */
-function checkFeeds(history: readonly StoredEnvelope[], told: Told): string[] {
+export function checkFeeds(history: readonly StoredEnvelope[], told: Pick<Told, 'feeds'>): string[] {
   const problems: string[] = [];
   for (const [jobId, messages] of told.feeds) {
     const cursors = messages.map((message) => message.cursor);

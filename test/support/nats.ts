@@ -13,6 +13,7 @@ export { freePort };
 
 export interface TestNats {
   url: string;
+  port: number;
   dir: string;
   pid(): number;
   /** kill -9, then the same server on the same port and files. */
@@ -37,7 +38,7 @@ export async function lastingPort(): Promise<number> {
 }
 
 /** Nobody is asked who they are. */
-const openConfig = (port: number, dir: string): string => `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`;
+export const openConfig = (port: number, dir: string): string => `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`;
 
 /**
  * A real nats-server with JetStream on a free loopback port, its own directory, gone with the test.
@@ -74,7 +75,7 @@ export async function startNats(t: Pick<Test, 'teardown'>, configOf: (port: numb
     await kill();
     await rm(dir, { recursive: true, force: true });
   });
-  return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
+  return { url: `nats://127.0.0.1:${port}`, port, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
 }
 
 /** nats-server of the project's Python environment, else the one on PATH. */

@@ -77,6 +77,8 @@ export interface StackOptions {
   apart?: boolean;
   /** Instead of a nats-server that asks nobody who they are. */
   server?: StackServer;
+  /** Instead of gateway/main.ts, with its arguments. */
+  gatewayMain?: readonly string[];
 }
 
 /** A nats-server, or a cluster, and how each reaches it. */
@@ -96,7 +98,7 @@ const root = join(import.meta.dirname, '../..');
  * Processes are started a hundred times here: what one has compiled the next one takes. Not in the stack's folder, since
  * the engine of a gateway that was killed writes to it a moment longer than the test lasts.
  */
-const compileCache = join(tmpdir(), 'forge-compile-cache');
+export const compileCache = join(tmpdir(), 'forge-compile-cache');
 
 /** Starts everything and resolves when all is ready. All of it is gone with the test. */
 export async function startStack(t: Pick<Test, 'teardown'>, options: StackOptions = {}): Promise<Stack> {
@@ -127,7 +129,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
   const dataDirOf = (worker: string): string => (options.apart === true ? join(folder, `data-of-${worker}`) : dataDir);
   const apartOf = (worker: string): NodeJS.ProcessEnv => (options.apart === true ? { FORGE_DATA_DIR: dataDirOf(worker), FORGE_BLOBS_URL: `http://127.0.0.1:${port}` } : {});
   const services = [
-    createServiceProcess('gateway', [join(root, 'gateway/main.ts')], { ...env, ...envOf('gateway') }),
+    createServiceProcess('gateway', options.gatewayMain ?? [join(root, 'gateway/main.ts')], { ...env, ...envOf('gateway') }),
     createServiceProcess('guardian', [options.guardianMain ?? join(root, 'guardian/main.ts')], { ...env, ...apartOf('guardian'), ...envOf('guardian') }),
     createServiceProcess('gpu-agent', [join(root, 'gpu-agent/main.ts')], { ...env, ...apartOf('local'), ...envOf('agent') }),
   ];
@@ -209,12 +211,12 @@ async function steppingPython(folder: string): Promise<string> {
   return path;
 }
 
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FORGE_')));
 }
 
 /** Enough text files, unlike each other, that some are held out. */
-function smallProject(): Record<string, string> {
+export function smallProject(): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: 24 }, (_, number) => {
       const lines = Array.from({ length: 24 }, (_line, line) => `export const value${number}_${line} = ${number * 131 + line * 17}; // number ${line} of module ${number}`);
