@@ -39,11 +39,14 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
     needs: (task) => memoryNeeds(task, ledger)?.[gpu ? 'gpu' : 'cpu'],
   };
   for (const candidate of choose(tasks, offer, lookup, Date.now())) {
+    // Its command id names the attempt, so it is started as it was chosen or not at all.
+    const { state: newest, version: atVersion } = ledger.head(taskAggregate, candidate.id);
+    if (newest !== candidate) continue;
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };
       const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId, secretSha256: request.secretSha256 } as const;
-      const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta);
+      const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta, { atVersion });
       faultPoint('gateway.ask.started');
       if (state.status === 'running' && state.attempt.askId === request.askId) return assignment(ledger, state);
     } catch (error) {
