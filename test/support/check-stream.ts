@@ -150,7 +150,8 @@ function asListed(job: Task): Record<string, unknown> {
     updated_at: time(job.updatedAt),
     attempt: job.ended.at(-1)?.number,
     project_name: job.project,
-    batch_size: batch?.batchSize,
-    gradient_accumulation: batch?.gradientAccumulation,
+    // As in JSON: what is not known is not there.
+    ...(batch?.batchSize === undefined ? {} : { batch_size: batch.batchSize }),
+    ...(batch?.gradientAccumulation === undefined ? {} : { gradient_accumulation: batch.gradientAccumulation }),
   };
 }
