@@ -79,16 +79,19 @@ export async function checkpointsOf(task: Task, store: EventStore): Promise<stri
 }
 
 /**
- * Digests of a tree's files; none for a single blob, or one that is gone. What is larger than a manifest is not read.
+ * Digests of a tree's files; none for a single blob. What is larger than a manifest is not read.
+ * @returns undefined for what is gone
  * @throws what else keeps them from being known: whoever removes what nothing names must not take that for none
  */
-export async function filesOf(digest: string, blobs: BlobStore): Promise<string[]> {
+export async function filesOf(digest: string, blobs: BlobStore): Promise<string[] | undefined> {
   const found = await blobs.stat(digest);
-  if (found === undefined || found.size > maxManifestBytes) return [];
+  if (found === undefined) return undefined;
+  if (found.size > maxManifestBytes) return [];
   try {
     return (await readTree(blobs, digest)).files.map((file) => file.digest);
   } catch (error) {
-    if (error instanceof NoTree || isForgeError(error, 'not_found')) return [];
+    if (error instanceof NoTree) return [];
+    if (isForgeError(error, 'not_found')) return undefined;
     throw error;
   }
 }

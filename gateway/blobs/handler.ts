@@ -41,7 +41,7 @@ export function createBlobHandler({ ledger, blobs, parts, maxBytes, logger }: Bl
     switch (verb) {
       case 'GET':
       case 'HEAD':
-        return sendBlob(blobs, digest, request, response);
+        return sendBlob(blobs, digest, logger, request, response);
       case 'PUT':
         return uploads.whole(digest, request, response);
       case 'POST upload':

@@ -1,5 +1,6 @@
 import { Altered, type BlobStore } from '../../core/blobs/blob-store.ts';
 import { checkpointsOf, digestsOf, filesOf, namedDigests } from '../../core/blobs/reachable.ts';
+import { ForgeError } from '../../core/errors.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { isGateDue, isOver } from '../../core/pipeline/state.ts';
 import { isForgotten } from '../../core/project/forgotten.ts';
@@ -57,7 +58,7 @@ export async function removeBlobs(own: Set<string>, { ledger, blobs }: { ledger:
 /** Of a tree that was altered nobody knows the files any more: they are left to the garbage collection. */
 async function filesOfOwn(digest: string, blobs: BlobStore): Promise<string[]> {
   try {
-    return await filesOf(digest, blobs);
+    return (await filesOf(digest, blobs)) ?? [];
   } catch (error) {
     if (error instanceof Altered) return [];
     throw error;
@@ -78,6 +79,11 @@ function oldestWriter(ledger: Ledger): number {
 async function keptDigests(ledger: Ledger, blobs: BlobStore): Promise<Set<string>> {
   const named = namedDigests(ledger);
   const kept = new Set([...named.trees, ...named.blobs]);
-  for (const digest of named.trees) for (const file of await filesOf(digest, blobs)) kept.add(file);
+  for (const digest of named.trees) {
+    const files = await filesOf(digest, blobs);
+    // One that was altered is removed by the first look at it: the next round must not take its files for nobody's.
+    if (files === undefined) throw new ForgeError('wrong_state', `tree ${digest} is named by events and not there, and which files are its own is not known: restore it from a backup. Nothing was removed`);
+    for (const file of files) kept.add(file);
+  }
   return kept;
 }

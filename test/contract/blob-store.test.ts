@@ -74,6 +74,14 @@ for (const [name, open] of Object.entries(subjects)) {
       const folder = await makeFolder(t);
       await t.rejects((await elsewhere()).materialize(blob.digest, join(folder, 'file')), Altered, `"${bytes}"`);
       t.strictSame(await readdir(folder), [], 'and leaves nothing');
+      t.equal(await (await elsewhere()).stat(blob.digest), undefined, 'so that storing it brings it back');
+      await (await elsewhere()).put([Buffer.from('some bytes')]);
+      t.equal(await readFile(blobPath(root, blob.digest), 'utf8'), 'some bytes');
+
+      await writeFile(blobPath(root, blob.digest), bytes);
+      await (await elsewhere()).materialize(blob.digest, join(folder, 'file')).catch(() => {});
+      await store.put([Buffer.from('some bytes')]);
+      t.equal(await readFile(blobPath(root, blob.digest), 'utf8'), 'some bytes', 'also by whoever has stored it before');
     }
   });
 

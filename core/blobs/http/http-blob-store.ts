@@ -1,4 +1,5 @@
 import type { Agent } from 'undici';
+import { isForgeError } from '../../errors.ts';
 import { Altered, type Blob, type BlobStore } from '../blob-store.ts';
 import { createBlobServer, createConnections, type BlobServer } from './blob-server.ts';
 import { createBlobCache, type BlobCache } from './cache.ts';
@@ -35,7 +36,13 @@ export function createHttpBlobStore(server: BlobServer, cache: BlobCache): BlobS
   /** @throws Altered, where it comes altered twice */
   function fetch(digest: string): Promise<void> {
     const once = async (): Promise<void> => void (await cache.store.put(server.download(digest), digest));
-    return together(fetching, digest, () => once().catch((error: unknown) => (error instanceof Altered ? once() : Promise.reject(error))));
+    return together(fetching, digest, () =>
+      once().catch(async (first: unknown) => {
+        if (!(first instanceof Altered)) throw first;
+        // On its way, or where it lies: then the gateway has removed it meanwhile.
+        await once().catch((second: unknown) => Promise.reject(isForgeError(second, 'not_found') ? first : second));
+      }),
+    );
   }
   async function ensure(digest: string): Promise<void> {
     if (!(await cache.holds(digest))) await fetch(digest);

@@ -122,6 +122,22 @@ t.test('an upload goes on where it broke', async (t) => {
   t.strictSame([again.status, again.headers.get('upload-complete')], [200, '?1'], 'it is there');
 });
 
+t.test('storing a blob mends one that was altered', async (t) => {
+  const scene = await blobGateway(t);
+  const send = client(scene);
+  await send('PUT', digest, {}, bytes);
+  const altered = Buffer.from(bytes).fill(0, 500, 501);
+  await writeFile(blobPath(scene.root, digest), altered);
+  t.equal((await send('PUT', digest, {}, bytes)).status, 200);
+  t.strictSame(await readFile(blobPath(scene.root, digest)), bytes, 'whole');
+  await writeFile(blobPath(scene.root, digest), bytes.subarray(1));
+  t.equal((await send('POST', `${digest}/upload`, { 'upload-length': '1000' })).status, 202, 'cut off');
+  await writeFile(blobPath(scene.root, digest), altered);
+  t.strictSame((await send('GET', digest, { range: 'bytes=0-' })).bytes, altered, 'a range is not verified');
+  t.strictSame((await send('GET', digest)).bytes, altered, 'its reader finds it');
+  t.equal((await send('POST', `${digest}/upload`, { 'upload-length': '1000' })).status, 202, 'and it is not there any more');
+});
+
 t.test('a token of an attempt reads and adds, as long as the attempt runs', async (t) => {
   for (const stale of [false, true]) {
     const scene = await blobGateway(t, { stale });
