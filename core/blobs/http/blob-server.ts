@@ -109,11 +109,19 @@ export function createBlobServer(options: BlobServerOptions): BlobServer {
       let broken: { error: unknown } | undefined;
       /** A disk here that fails is no gateway that is away. */
       async function* watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+        const iterator = source[Symbol.asyncIterator]();
         try {
-          yield* source;
-        } catch (error) {
-          broken = { error };
-          throw error;
+          for (;;) {
+            // Only what the source throws: that a connection broke is thrown into this generator, at its yield.
+            const next = await iterator.next().catch((error: unknown) => {
+              broken = { error };
+              throw error;
+            });
+            if (next.done === true) return;
+            yield next.value;
+          }
+        } finally {
+          await iterator.return?.();
         }
       }
       for (;;) {
