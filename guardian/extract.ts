@@ -113,6 +113,6 @@ function asFailure(error: unknown): TaskFailure {
   // git missing or a slow disk may be better next time; what is wrong in the data will not.
   if (isForgeError(error)) return new TaskFailure(error.code === 'unavailable' ? 'unavailable' : 'bad_dataset', error.message, error.code === 'unavailable', { cause: error });
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new TaskFailure('disk_full', 'no space is left for the dataset; free some and resume', true, { cause: error });
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new TaskFailure('disk_full', 'no space is left for the dataset; free some and resume', false, { cause: error });
   return new TaskFailure('bad_dataset', error instanceof Error ? error.message : String(error), false, { cause: error });
 }
