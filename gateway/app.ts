@@ -112,8 +112,11 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       await metrics.start();
 
       const blobs = createFileBlobStore(paths.blobs);
-      await sweepTemporary(paths.blobs);
-      const sweeping = setInterval(() => void sweepTemporary(paths.blobs), sweepEveryMs);
+      const sweep = async (): Promise<void> => {
+        for (const problem of await sweepTemporary(paths.blobs)) logger.warn('what is left of an upload could not be removed', { problem });
+      };
+      await sweep();
+      const sweeping = setInterval(() => void sweep(), sweepEveryMs);
       stops.push(async () => clearInterval(sweeping));
       const inferenceMetrics = createInferenceMetrics();
       const backend = inferenceMetrics.measured(limitFirstByte(await createInference(config, logger), config.firstByteMs));

@@ -70,13 +70,13 @@ export function createAgent(deps: AgentDeps): Worker {
 }
 
 /** Each attempt reaches a gateway's blobs by its own token, for as long as it is wanted. */
-function openBlobs({ dataDir, blobs }: Pick<AgentDeps, 'dataDir' | 'blobs'>): Pick<RunnerDeps, 'blobsFor'> & { close(): Promise<void> } {
+function openBlobs({ dataDir, blobs, logger }: Pick<AgentDeps, 'dataDir' | 'blobs' | 'logger'>): Pick<RunnerDeps, 'blobsFor'> & { close(): Promise<void> } {
   const paths = dataPaths(dataDir);
   if (blobs === undefined) {
     const store = createFileBlobStore(paths.blobs);
     return { blobsFor: () => store, close: async () => {} };
   }
-  const gateway = createBlobGateway({ url: blobs.url, cacheRoot: paths.blobCache, cacheMaxBytes: blobs.cacheBytes });
+  const gateway = createBlobGateway({ url: blobs.url, cacheRoot: paths.blobCache, cacheMaxBytes: blobs.cacheBytes, logger });
   // A gateway that is away loses no step: what is to be stored waits for it.
   return { blobsFor: ({ token, urgent }) => gateway.as(token, { patienceMs: Infinity, signal: urgent }), close: gateway.close };
 }

@@ -61,7 +61,7 @@ export interface GuardianDeps {
 /** Puts the guardian together: it watches, decides, drives pipelines, and makes datasets. All it knows is events. */
 export function createGuardian({ config, nats, logger, extract = (own) => own }: GuardianDeps): Guardian {
   const paths = dataPaths(config.dataDir);
-  const gateway = config.blobsUrl === '' ? undefined : createBlobGateway({ url: config.blobsUrl, cacheRoot: paths.blobCache, cacheMaxBytes: config.blobsCacheBytes });
+  const gateway = config.blobsUrl === '' ? undefined : createBlobGateway({ url: config.blobsUrl, cacheRoot: paths.blobCache, cacheMaxBytes: config.blobsCacheBytes, logger });
   // Most of what it does with blobs belongs to no attempt, so that it has a key.
   const blobs = gateway?.as(config.blobsKey, { patienceMs: blobsPatienceMs }) ?? createFileBlobStore(paths.blobs);
   const mirrors = createMirrors({ directory: paths.mirrors, maxBytes: config.mirrorMaxBytes, timeoutMs: config.mirrorTimeoutMs, logger });

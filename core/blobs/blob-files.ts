@@ -19,10 +19,14 @@ export function blobPath(root: string, digest: string): string {
   return join(root, folder, checkDigest(digest).slice(0, 2), digest);
 }
 
-/** Makes a file, whole and synced, the blob; or touches the blob where that is there, and leaves the file. */
-export async function install(root: string, file: string, { digest, size }: Blob): Promise<void> {
+/**
+ * Makes a file, whole, synced and hashed, the blob, in place of one that is there: that may have been altered. What is
+ * there is stored again by it, whenever the file was written.
+ */
+export async function install(root: string, file: string, digest: string): Promise<void> {
   const path = blobPath(root, digest);
-  if (await touch(path, size)) return;
+  const now = new Date();
+  await utimes(file, now, now);
   await mkdir(dirname(path), { recursive: true });
   await rename(file, path);
   await syncDirectory(dirname(path));

@@ -14,7 +14,7 @@ export interface ByteRange {
 
 export interface BlobStore {
   /**
-   * Stores the bytes; storing what is there touches it. Nothing half-written is ever visible.
+   * Stores the bytes; storing what is there touches it, and mends it where it was altered. Nothing half-written is ever visible.
    * @param expected digest that they must have
    * @throws Altered where they have another, and nothing is stored
    */
@@ -23,9 +23,9 @@ export interface BlobStore {
   putFile(path: string): Promise<Blob>;
   /** @returns undefined when it is not there */
   stat(digest: string): Promise<Blob | undefined>;
-  /** @throws ForgeError not_found */
+  /** @throws ForgeError not_found; Altered after the last byte, where all of it was read and removed because it was altered */
   read(digest: string, range?: ByteRange): AsyncIterable<Uint8Array>;
-  /** Writes the blob to a new file, verified on the way. @throws ForgeError not_found; Altered */
+  /** Writes the blob to a new file, verified on the way; one that was altered is removed. @throws ForgeError not_found; Altered */
   materialize(digest: string, path: string): Promise<void>;
   remove(digest: string): Promise<void>;
   /**

@@ -29,8 +29,8 @@ export interface Reachable {
   digests: Set<string>;
   /** Of those, the ones that are not there. */
   missing: string[];
-  /** Of those, trees that were altered: which files are theirs is not known. Digest, and what is wrong. */
-  altered: Map<string, string>;
+  /** Of those, trees that were altered or are gone: which files are theirs is not known. Digest, and what is wrong. */
+  unreadable: Map<string, string>;
 }
 
 /**
@@ -40,24 +40,24 @@ export interface Reachable {
 export async function reachableDigests(root: string, state: StateView): Promise<Reachable> {
   const named = namedDigests(state);
   const store = createFileBlobStore(root);
-  const reachable: Reachable = { digests: new Set(named.blobs), missing: [], altered: new Map() };
+  const reachable: Reachable = { digests: new Set(named.blobs), missing: [], unreadable: new Map() };
   for (const digest of named.trees) {
     reachable.digests.add(digest);
     try {
       for (const file of await verifiedFilesOf(root, digest)) reachable.digests.add(file);
     } catch (error) {
       if (!isForgeError(error)) throw error;
-      reachable.altered.set(digest, error.message);
+      reachable.unreadable.set(digest, error.message);
     }
   }
   for (const digest of reachable.digests) if ((await store.stat(digest)) === undefined) reachable.missing.push(digest);
   return reachable;
 }
 
-/** @throws Altered; ForgeError internal, too_large where it is no tree */
+/** @throws Altered; ForgeError not_found; internal, too_large where it is no tree */
 async function verifiedFilesOf(root: string, digest: string): Promise<string[]> {
   const found = await unlessMissing(hashFile(blobPath(root, digest)));
-  if (found === undefined) return [];
+  if (found === undefined) throw new ForgeError('not_found', 'it is not there');
   if (found.digest !== digest) throw new Altered(digest, found.digest);
   return (await readTree(createFileBlobStore(root), digest)).files.map((file) => file.digest);
 }
@@ -70,9 +70,9 @@ async function verifiedFilesOf(root: string, digest: string): Promise<string[]> 
  */
 export async function collectGarbage(options: { root: string; state: StateView; now: number; dryRun: boolean }): Promise<Collected> {
   const { root, state, now, dryRun } = options;
-  const { digests, missing, altered } = await reachableDigests(root, state);
-  for (const [digest, why] of altered) throw new ForgeError('wrong_state', `tree ${digest} can't be believed (${why}), and which files it names is not known: restore it from a backup. Nothing was removed`);
+  const { digests, missing, unreadable } = await reachableDigests(root, state);
   if (digests.size > 0 && missing.length === digests.size) throw new ForgeError('wrong_state', `not one of the ${digests.size} blobs that the events name is in ${root}: the two do not belong together. Nothing was removed`);
+  for (const [digest, why] of unreadable) throw new ForgeError('wrong_state', `tree ${digest} can't be believed (${why}), and which files it names is not known: restore it from a backup. Nothing was removed`);
   const store = createFileBlobStore(root);
   const collected: Collected = { reachable: none(), young: none(), removed: none(), missing };
   for await (const blob of listBlobs(root)) {

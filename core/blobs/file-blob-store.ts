@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ForgeError } from '../errors.ts';
+import { removeAltered, verifiedChunks } from './altered.ts';
 import { blobPath, chunksOf, install, isMissing, unlessMissing } from './blob-files.ts';
 import { Altered, type Blob, type BlobStore } from './blob-store.ts';
 
@@ -13,7 +14,7 @@ export function createFileBlobStore(root: string): BlobStore {
     try {
       const blob = await writeSynced(temporary, source);
       if (expected !== undefined && blob.digest !== expected) throw new Altered(expected, blob.digest);
-      await install(root, temporary, blob);
+      await install(root, temporary, blob.digest);
       return blob;
     } finally {
       await rm(temporary, { force: true });
@@ -29,19 +30,23 @@ export function createFileBlobStore(root: string): BlobStore {
     },
     async *read(digest, range) {
       try {
-        yield* chunksOf(blobPath(root, digest), range);
+        yield* range === undefined ? verifiedChunks(root, digest) : chunksOf(blobPath(root, digest), range);
       } catch (error) {
-        if (isMissing(error)) throw new ForgeError('not_found', `blob ${digest} is not in the store`, { cause: error });
-        throw error;
+        throw isMissing(error) ? missing(digest, error) : error;
       }
     },
     async materialize(digest, path) {
       await mkdir(dirname(path), { recursive: true });
       const temporary = `${path}.${randomUUID()}.tmp`;
       try {
-        const written = await writeSynced(temporary, this.read(digest));
-        if (written.digest !== digest) throw new Altered(digest, written.digest);
+        const written = await writeSynced(temporary, chunksOf(blobPath(root, digest)));
+        if (written.digest !== digest) {
+          await removeAltered(root, digest);
+          throw new Altered(digest, written.digest);
+        }
         await rename(temporary, path);
+      } catch (error) {
+        throw isMissing(error) && (await this.stat(digest)) === undefined ? missing(digest, error) : error;
       } finally {
         await rm(temporary, { force: true });
       }
@@ -66,6 +71,10 @@ export function createFileBlobStore(root: string): BlobStore {
       return { digest, size: found.size };
     },
   };
+}
+
+function missing(digest: string, cause: unknown): ForgeError {
+  return new ForgeError('not_found', `blob ${digest} is not in the store`, { cause });
 }
 
 async function writeSynced(path: string, source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Blob> {

@@ -10,7 +10,7 @@ import type { Ledger } from '../store/ledger.ts';
 import { isTerminal, type Task } from '../task/state.ts';
 import { taskAggregate } from '../task/task.ts';
 import { isDigest, type BlobStore } from './blob-store.ts';
-import { readTree } from './tree.ts';
+import { maxManifestBytes, NoTree, readTree } from './tree.ts';
 
 /** What events name of the blob store. */
 export interface Named {
@@ -78,13 +78,21 @@ export async function checkpointsOf(task: Task, store: EventStore): Promise<stri
   return digests;
 }
 
-/** Digests of a tree's files; none for a single blob, or one that is gone. */
-export async function filesOf(digest: string, blobs: BlobStore): Promise<string[]> {
+/**
+ * Digests of a tree's files; none for a single blob. What is larger than a manifest is not read.
+ * @returns undefined for what is gone
+ * @throws what else keeps them from being known: whoever removes what nothing names must not take that for none
+ */
+export async function filesOf(digest: string, blobs: BlobStore): Promise<string[] | undefined> {
+  const found = await blobs.stat(digest);
+  if (found === undefined) return undefined;
+  if (found.size > maxManifestBytes) return [];
   try {
     return (await readTree(blobs, digest)).files.map((file) => file.digest);
   } catch (error) {
-    if (!isForgeError(error)) throw error;
-    return [];
+    if (error instanceof NoTree) return [];
+    if (isForgeError(error, 'not_found')) return undefined;
+    throw error;
   }
 }
 

@@ -1,15 +1,24 @@
 import { readdir } from 'node:fs/promises';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { ForgeError } from '../errors.ts';
-import { isDigest, type BlobStore } from './blob-store.ts';
+import { sha256Hex } from '../store/envelope.ts';
+import { Altered, isDigest, type BlobStore } from './blob-store.ts';
 
 /** A directory in the store: a manifest blob that lists its files, sorted by path, so that equal trees have one digest. */
 export interface Tree {
   files: { path: string; size: number; digest: string }[];
 }
 
-const maxManifestBytes = 16 << 20;
+export const maxManifestBytes = 16 << 20;
 const maxFiles = 100_000;
+
+/** A blob that is itself, and no manifest. */
+export class NoTree extends ForgeError {
+  constructor(message: string, cause?: unknown) {
+    super('internal', message, { cause });
+    this.name = 'NoTree';
+  }
+}
 
 /** Stores every regular file below `dir`. @returns digest of the manifest */
 export async function putTree(store: BlobStore, dir: string): Promise<string> {
@@ -25,7 +34,7 @@ export async function putTree(store: BlobStore, dir: string): Promise<string> {
   return (await store.put([Buffer.from(JSON.stringify({ files }))])).digest;
 }
 
-/** Reads and checks a manifest. @throws ForgeError not_found, internal (not a manifest) */
+/** Reads and checks a manifest. @throws ForgeError not_found, too_large; NoTree; Altered */
 export async function readTree(store: BlobStore, digest: string): Promise<Tree> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -34,16 +43,20 @@ export async function readTree(store: BlobStore, digest: string): Promise<Tree> 
     if (size > maxManifestBytes) throw new ForgeError('too_large', `tree ${digest}: its manifest is over ${maxManifestBytes} bytes`);
     chunks.push(chunk);
   }
-  let tree: Tree;
+  const bytes = Buffer.concat(chunks);
+  // Which files are a tree's own is known by nothing else.
+  const actual = sha256Hex(bytes);
+  if (actual !== digest) throw new Altered(digest, actual);
+  let tree: Partial<Tree> | null;
   try {
-    tree = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Tree;
+    tree = JSON.parse(bytes.toString('utf8')) as Tree | null;
   } catch (error) {
-    throw new ForgeError('internal', `blob ${digest} is no tree`, { cause: error });
+    throw new NoTree(`blob ${digest} is no tree`, error);
   }
-  if (!Array.isArray(tree.files) || !tree.files.every((file) => isDigest(file.digest) && isInside(file.path))) {
-    throw new ForgeError('internal', `blob ${digest} is no tree, or names a path outside itself`);
+  if (!Array.isArray(tree?.files) || !tree.files.every((file) => isDigest(file?.digest) && isInside(file.path))) {
+    throw new NoTree(`blob ${digest} is no tree, or names a path outside itself`);
   }
-  return tree;
+  return { files: tree.files };
 }
 
 /** Writes the tree's files below `dir`, each verified. */

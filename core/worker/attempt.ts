@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { create } from '@bufbuild/protobuf';
-import { isForgeError } from '../errors.ts';
+import { isForgeError, type ErrorCode } from '../errors.ts';
 import { faultPoint } from '../fault.ts';
 import { TaskResultSchema } from '../gen/aiforge/v1/task_pb.ts';
 import { BeatVerdict_Verdict, RequestedStop, type Assignment, type BeatVerdict, type Slot } from '../gen/aiforge/v1/worker_pb.ts';
@@ -133,11 +133,15 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
   };
 }
 
+const lasting: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['invalid_argument', 'not_found', 'too_large', 'permission_denied']);
+
 function asFailure(error: unknown): TaskFailure {
   if (error instanceof TaskFailure) return error;
   const message = error instanceof Error ? error.message : String(error);
-  if ((error as NodeJS.ErrnoException | null)?.code === 'ENOSPC') return new TaskFailure('disk_full', message, true, { cause: error });
-  // What a client sent or pinned is wrong: another attempt meets the same.
-  if (isForgeError(error, 'invalid_argument') || isForgeError(error, 'not_found')) return new TaskFailure(error.code, message, false, { cause: error });
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  // Another host may have room, and somebody may free some here.
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new TaskFailure('disk_full', message, true, { cause: error });
+  // What a client sent or pinned is wrong, or a setting: another attempt meets the same.
+  if (isForgeError(error) && lasting.has(error.code)) return new TaskFailure(error.code, message, false, { cause: error });
   return new TaskFailure('internal', message, true, { cause: error });
 }

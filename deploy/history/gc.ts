@@ -23,7 +23,7 @@ await runHistoryCommand('npm run gc -- [--dry-run]', { takesFile: false, knows: 
     if (messages === 0) throw new ForgeError('wrong_state', `the server at FORGE_NATS_URL holds no events: it is not that of the blobs in ${paths.blobs}. Nothing was removed`);
     if (unknown > 0) throw new ForgeError('wrong_state', `${unknown} of ${messages} messages can't be read by this version, and what they name is not known: see npm run verify, and upgrade this host where they are of a newer version. Nothing was removed`);
     const { reachable, young, removed, missing } = await collectGarbage({ root: paths.blobs, state, now, dryRun });
-    if (!dryRun) await sweepTemporary(paths.blobs, now);
+    if (!dryRun) for (const problem of await sweepTemporary(paths.blobs, now)) console.error(`what is left of an upload could not be removed: ${problem}`);
     for (const digest of missing) console.error(`blob ${digest} is named by events and is not there`);
     console.log(`Named by events: ${shown(reachable)}. Stored within the last day: ${shown(young)}. ${dryRun ? 'Would be removed' : 'Removed'}: ${shown(removed)}.`);
     return missing.length === 0;

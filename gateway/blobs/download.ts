@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { Altered, type BlobStore } from '../../core/blobs/blob-store.ts';
 import { ForgeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
 import { rangeOf } from './range.ts';
 
 /** Answers GET and HEAD: the blob or a range of it. Its name never means other bytes, so it may be kept for ever. */
-export async function sendBlob(blobs: BlobStore, digest: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function sendBlob(blobs: BlobStore, digest: string, logger: Logger, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const blob = await blobs.stat(digest);
   if (blob === undefined) throw new ForgeError('not_found', `there is no blob ${digest}`);
   const etag = `"${digest}"`;
@@ -19,8 +20,18 @@ export async function sendBlob(blobs: BlobStore, digest: string, request: Incomi
   if (range === 'unsatisfiable') return void response.writeHead(416, { ...common, 'content-range': `bytes */${blob.size}`, 'content-length': 0 }).end();
   const length = range === undefined ? blob.size : range.end - range.start + 1;
   response.writeHead(range === undefined ? 200 : 206, { ...common, 'content-length': length, ...(range === undefined ? {} : { 'content-range': `bytes ${range.start}-${range.end}/${blob.size}` }) });
-  if (request.method === 'HEAD' || length === 0) return void response.end();
-  await pipeline(Readable.from(blobs.read(digest, range)), response);
+  if (request.method === 'HEAD') return void response.end();
+  await pipeline(Readable.from(chunks(blobs.read(digest, range))), response);
+
+  async function* chunks(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* bytes;
+    } catch (error) {
+      // The length was promised, and the client hashes what it gets: that is how it learns of it too.
+      if (!(error instanceof Altered)) throw error;
+      logger.error('a blob was altered and is removed, so that it can be stored again', { digest, actual: error.actual });
+    }
+  }
 }
 
 function tags(header: string | undefined): string[] {

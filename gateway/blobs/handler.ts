@@ -29,7 +29,7 @@ export interface BlobHandlerDeps {
 /** Blobs for workers that share no disk with this gateway: `/internal/blobs/{sha256}`, and `/upload` below it. */
 export function createBlobHandler({ ledger, blobs, parts, maxBytes, logger }: BlobHandlerDeps): RawHandler {
   const accessOf = createBlobAccess(ledger);
-  const transfers = createOpenTransfers(ledger);
+  const transfers = createOpenTransfers({ ledger, parts, logger });
   const uploads = createBlobUploads(blobs, parts, maxBytes);
 
   async function answer(request: IncomingMessage, response: ServerResponse, digest: string, ofUpload: boolean, since: string | null): Promise<void> {
@@ -37,11 +37,12 @@ export function createBlobHandler({ ledger, blobs, parts, maxBytes, logger }: Bl
     const { owner, attempt } = await accessOf(request);
     if (attempt !== undefined) transfers.add(attempt, response);
     if (!isDigest(digest)) throw invalid('digest', `"${digest.slice(0, 80)}" is not a SHA-256 in lower-case hex`);
+    if (attempt !== undefined && ofUpload) transfers.uploads(attempt);
     const verb = `${request.method}${ofUpload ? ' upload' : ''}`;
     switch (verb) {
       case 'GET':
       case 'HEAD':
-        return sendBlob(blobs, digest, request, response);
+        return sendBlob(blobs, digest, logger, request, response);
       case 'PUT':
         return uploads.whole(digest, request, response);
       case 'POST upload':

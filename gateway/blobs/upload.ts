@@ -50,8 +50,9 @@ export function createBlobUploads(blobs: BlobStore, parts: PartialUploads, maxBy
         sendBlobJson(request, response, known === undefined ? 201 : 200, await blobs.put(bodyOf(request, maxBytes), digest));
       }),
     async begin(digest, owner, request, response) {
-      checkLength(numberField(request, 'upload-length'));
-      const found = await parts.begin(digest, owner);
+      const size = numberField(request, 'upload-length');
+      checkLength(size);
+      const found = await parts.begin(digest, owner, size);
       if ('offset' in found) {
         response.setHeader('upload-offset', found.offset);
         response.setHeader('upload-complete', '?0');

@@ -1,5 +1,6 @@
-import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { Altered, type BlobStore } from '../../core/blobs/blob-store.ts';
 import { checkpointsOf, digestsOf, filesOf, namedDigests } from '../../core/blobs/reachable.ts';
+import { ForgeError } from '../../core/errors.ts';
 import { pipelineAggregate } from '../../core/pipeline/pipeline.ts';
 import { isGateDue, isOver } from '../../core/pipeline/state.ts';
 import { isForgotten } from '../../core/project/forgotten.ts';
@@ -27,6 +28,7 @@ export async function ownDigests(project: string, { ledger, store }: { ledger: L
  * Removes those of the trees and blobs, with their files, that nothing else names. What was stored since an attempt that
  * runs now has started may be about to be named by it, and stays for now.
  * @param own what is done with is taken out of it: what is left is for another round
+ * @throws where the files of a tree that stays can't be known: nothing was removed
  */
 export async function removeBlobs(own: Set<string>, { ledger, blobs }: { ledger: Ledger; blobs: BlobStore }): Promise<{ blobs: number; bytes: number }> {
   const start = Date.now();
@@ -47,10 +49,20 @@ export async function removeBlobs(own: Set<string>, { ledger, blobs }: { ledger:
   for (const digest of own) {
     let done = true;
     // A tree goes after its files: whoever goes on after a crash finds by it which they are.
-    for (const file of await filesOf(digest, blobs)) done = (await remove(file)) && done;
+    for (const file of kept.has(digest) ? [] : await filesOfOwn(digest, blobs)) done = (await remove(file)) && done;
     if (done && (await remove(digest))) own.delete(digest);
   }
   return removed;
+}
+
+/** Of a tree that was altered nobody knows the files any more: they are left to the garbage collection. */
+async function filesOfOwn(digest: string, blobs: BlobStore): Promise<string[]> {
+  try {
+    return (await filesOf(digest, blobs)) ?? [];
+  } catch (error) {
+    if (error instanceof Altered) return [];
+    throw error;
+  }
 }
 
 /** When the oldest of those began that store blobs before they name them. Unix milliseconds; Infinity for nobody. */
@@ -67,6 +79,11 @@ function oldestWriter(ledger: Ledger): number {
 async function keptDigests(ledger: Ledger, blobs: BlobStore): Promise<Set<string>> {
   const named = namedDigests(ledger);
   const kept = new Set([...named.trees, ...named.blobs]);
-  for (const digest of named.trees) for (const file of await filesOf(digest, blobs)) kept.add(file);
+  for (const digest of named.trees) {
+    const files = await filesOf(digest, blobs);
+    // One that was altered is removed by the first look at it: the next round must not take its files for nobody's.
+    if (files === undefined) throw new ForgeError('wrong_state', `tree ${digest} is named by events and not there, and which files are its own is not known: restore it from a backup. Nothing was removed`);
+    for (const file of files) kept.add(file);
+  }
   return kept;
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { blobPath } from '../../core/blobs/blob-files.ts';
@@ -74,6 +74,14 @@ for (const [name, open] of Object.entries(subjects)) {
       const folder = await makeFolder(t);
       await t.rejects((await elsewhere()).materialize(blob.digest, join(folder, 'file')), Altered, `"${bytes}"`);
       t.strictSame(await readdir(folder), [], 'and leaves nothing');
+      t.equal(await (await elsewhere()).stat(blob.digest), undefined, 'so that storing it brings it back');
+      await (await elsewhere()).put([Buffer.from('some bytes')]);
+      t.equal(await readFile(blobPath(root, blob.digest), 'utf8'), 'some bytes');
+
+      await writeFile(blobPath(root, blob.digest), bytes);
+      await (await elsewhere()).materialize(blob.digest, join(folder, 'file')).catch(() => {});
+      await store.put([Buffer.from('some bytes')]);
+      t.equal(await readFile(blobPath(root, blob.digest), 'utf8'), 'some bytes', 'also by whoever has stored it before');
     }
   });
 
@@ -133,6 +141,12 @@ t.test('what killed writers left, and uploads that nobody went on with, go after
     for (const name of ['old', 'young']) await writeFile(join(root, folder, name), '');
     await utimes(join(root, folder, 'old'), new Date(now - 25 * 3_600_000), new Date(now - 25 * 3_600_000));
   }
-  await sweepTemporary(root, now);
-  t.strictSame(await leftovers(root), ['young', 'young']);
+  // Neither this nor anything else keeps it from the rest.
+  await mkdir(join(root, 'tmp', 'a folder'));
+  await utimes(join(root, 'tmp', 'a folder'), new Date(now - 25 * 3_600_000), new Date(now - 25 * 3_600_000));
+  t.match(await sweepTemporary(root, now), [/a folder/]);
+  t.strictSame(await leftovers(root), ['a folder', 'young', 'young']);
+  await rm(join(root, 'uploads'), { recursive: true });
+  await writeFile(join(root, 'uploads'), 'no folder');
+  t.match(await sweepTemporary(root, now), [/a folder/, /ENOTDIR/]);
 });

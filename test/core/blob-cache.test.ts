@@ -2,6 +2,7 @@ import { utimes, writeFile } from 'node:fs/promises';
 import t from 'tap';
 import { blobPath, listBlobs } from '../../core/blobs/blob-files.ts';
 import { createBlobCache } from '../../core/blobs/http/cache.ts';
+import { sha256Hex } from '../../core/store/envelope.ts';
 import { makeFolder } from '../support/repository.ts';
 
 const hourAgo = Date.now() - 3_600_000;
@@ -37,4 +38,29 @@ t.test('what was altered on this disk is dropped', async (t) => {
   const cache = createBlobCache(root, 1e6);
   t.equal(await cache.holds(digest), false);
   t.equal(await cache.store.stat(digest), undefined);
+});
+
+t.test('who waits for another’s transfer is not hurt by its end', async (t) => {
+  const root = await makeFolder(t);
+  const cache = createBlobCache(root, 1e6);
+  const bytes = Buffer.from('bytes');
+  const digest = sha256Hex(bytes);
+  const first = Promise.withResolvers<void>();
+  const given = new AbortController();
+  let transfers = 0;
+  const failing = t.rejects(cache.fetch(digest, () => (transfers++, first.promise)), { message: 'its attempt is over' });
+  const gaveUp = t.rejects(cache.fetch(digest, async () => void t.fail('it gave up before'), given.signal), { code: 'cancelled' });
+  const others = [1, 2].map(() => cache.fetch(digest, async () => {
+    transfers += 1;
+    await cache.store.put([bytes], digest);
+  }));
+  given.abort();
+  await gaveUp;
+  first.reject(new Error('its attempt is over'));
+  await failing;
+  await Promise.all(others);
+  t.equal(transfers, 2, 'and one is enough for all others');
+  // Not read again: that it is here unaltered is known since it was stored.
+  await writeFile(blobPath(root, digest), 'byteS');
+  t.equal(await cache.holds(digest), true);
 });

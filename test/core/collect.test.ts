@@ -112,9 +112,10 @@ t.test('a blob that is stored again after it was looked at stays', async (t) => 
 });
 
 t.test('where it is not known what is named, nothing is removed', async (t) => {
-  const { root, ledger, tree, blob, task, completed, age, collect, all } = await scene(t);
+  const { root, store, ledger, tree, blob, task, checkpoint, completed, age, collect, all } = await scene(t);
   const adapter = await tree('adapter');
-  await task('completed', 'train', [completed({ case: 'train', value: { adapterDigest: adapter } })]);
+  await task('completed', 'train', [checkpoint(await tree('checkpoint')), completed({ case: 'train', value: { adapterDigest: adapter } })]);
+  await task('another', 'train', [completed({ case: 'train', value: { adapterDigest: await tree('another') } })]);
   await ledger.catchUp();
   await blob('nobody’s');
   await age(spareMs + 60_000);
@@ -122,6 +123,9 @@ t.test('where it is not known what is named, nothing is removed', async (t) => {
   const before = await all();
   await t.rejects(collect(false), { code: 'wrong_state', message: /tree [0-9a-f]{64} can't be believed .*altered.*Nothing was removed/ });
   t.same(await all(), before);
+  await store.remove(adapter);
+  await t.rejects(collect(false), { code: 'wrong_state', message: /tree [0-9a-f]{64} can't be believed .*not there.*Nothing was removed/ }, 'nor may the files go of a tree that is gone');
+  t.same(await all(), before.filter((digest) => digest !== adapter));
 
   const other = await makeFolder(t);
   await createFileBlobStore(other).put([Buffer.from('of another history')]);

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import t, { type Test } from 'tap';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
-import type { BlobStore } from '../../core/blobs/blob-store.ts';
+import { blobPath } from '../../core/blobs/blob-files.ts';
+import { Altered, type BlobStore } from '../../core/blobs/blob-store.ts';
 import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
-import { putTree } from '../../core/blobs/tree.ts';
+import { maxManifestBytes, putTree } from '../../core/blobs/tree.ts';
+import { ForgeError } from '../../core/errors.ts';
 import { ProjectRegisteredSchema } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { TaskKind, TaskResultSchema, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { ReportRequestSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
@@ -83,7 +85,7 @@ async function scene(t: Test) {
     await ledger.catchUp();
     return ownDigests(project, { ledger, store });
   };
-  return { ledger, store, blobs, histories, tree, has, remaining, register, remove, train, round, own };
+  return { ledger, store, blobs, folder, histories, tree, has, remaining, register, remove, train, round, own };
 }
 
 t.test('what ended before the deletion goes, what is newer or another’s stays; nobody is waited for', async (t) => {
@@ -223,4 +225,52 @@ t.test('a round that broke off is made up for by one that knows nothing of it', 
   t.equal(await remaining(), 2);
   await round(await own());
   t.equal(await remaining(), 0, 'a tree goes after its files');
+});
+
+t.test('while the files of a tree that stays can’t be known, nothing goes', async (t) => {
+  const { blobs, folder, tree, has, remaining, register, remove, train, round, own } = await scene(t);
+  await register('app', 60);
+  const [adapter, others] = [await tree('adapter', 50, 'tokenizer'), await tree('others', 50, 'tokenizer')];
+  await train('job_1', 'app', 50, { adapter });
+  await train('job_2', 'other', 50, { checkpoints: [others], adapter: others });
+  await remove('app', 30);
+  const left = await own();
+  for (const code of ['unavailable', 'permission_denied', 'cancelled'] as const) {
+    const away: BlobStore = {
+      ...blobs,
+      async *read(digest) {
+        if (digest === others) throw new ForgeError(code, 'the gateway is away');
+        yield* blobs.read(digest);
+      },
+    };
+    await t.rejects(round(left, away), { code });
+    t.equal(await remaining(), 5, code);
+  }
+  const manifest = await readFile(blobPath(folder, others));
+  await writeFile(blobPath(folder, others), '{"files":[]}');
+  await t.rejects(round(left), Altered);
+  await t.rejects(round(left), { code: 'wrong_state', message: /restore it from a backup/ });
+  t.equal(await remaining(), 4, 'altered, and gone by that');
+  await writeFile(blobPath(folder, others), manifest);
+  await round(left);
+  t.strictSame(left, new Set());
+  t.equal(await remaining(), 3);
+  t.ok(await has(others));
+});
+
+t.test('an altered tree of the project goes, and what is no tree is not read where it is larger than one may be', async (t) => {
+  const { blobs, folder, tree, remaining, register, remove, train, round, own } = await scene(t);
+  await register('app', 60);
+  const adapter = await tree('adapter', 50);
+  await train('job_1', 'app', 50, { adapter });
+  await remove('app', 30);
+  await writeFile(blobPath(folder, adapter), 'altered');
+  await utimes(blobPath(folder, adapter), new Date(ago(50)), new Date(ago(50)));
+  const { digest: model } = await blobs.put([Buffer.alloc(maxManifestBytes + 1)]);
+  await utimes(blobPath(folder, model), new Date(ago(50)), new Date(ago(50)));
+  const read: string[] = [];
+  const left = (await own()).add(model);
+  await round(left, { ...blobs, read: (digest, range) => (read.push(digest), blobs.read(digest, range)) });
+  t.strictSame([left, read], [new Set(), [adapter]]);
+  t.equal(await remaining(), 2, 'whose files nobody knows any more: they are left to the garbage collection');
 });

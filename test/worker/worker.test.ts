@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { ForgeError } from '../../core/errors.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { ReportOutcome } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import { TaskFailure, type TaskContext } from '../../core/worker/task-runner.ts';
@@ -80,12 +81,18 @@ t.test('failures are told with their code; what a slot can not run is given back
   const { gateway, worker } = await workerScene(t);
   await worker(async ({ assignment }) => {
     if (assignment.taskId === 'known') throw new TaskFailure('bad_dataset', 'no rows', false);
+    if (assignment.taskId === 'full') throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    if (assignment.taskId === 'large' || assignment.taskId === 'refused') throw new ForgeError(assignment.taskId === 'large' ? 'too_large' : 'permission_denied', 'not this one');
     throw new Error('something else');
   });
   gateway.offer(task('known'));
   t.match((await gateway.report('known', 'failed')).body.value, { code: 'bad_dataset', reason: 'no rows', retryable: false });
   gateway.offer(task('unknown'));
   t.match((await gateway.report('unknown', 'failed')).body.value, { code: 'internal', reason: 'something else', retryable: true });
+  for (const [id, code] of [['full', 'disk_full'], ['large', 'too_large'], ['refused', 'permission_denied']] as const) {
+    gateway.offer(task(id));
+    t.match((await gateway.report(id, 'failed')).body.value, { code, retryable: id === 'full' });
+  }
   gateway.ignoreKinds = true;
   gateway.offer({ ...task('foreign'), kind: TaskKind.DEPLOY });
   await gateway.report('foreign', 'returned');

@@ -10,6 +10,8 @@ const answerMs = 600_000;
 const silenceMs = 60_000;
 const connectMs = 10_000;
 const maxDetailBytes = 64 << 10;
+/** What undici says of a request that is wrong by itself, and of connections that this process has closed. */
+const neverHeals: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'UND_ERR_DESTROYED', 'UND_ERR_CLOSED']);
 
 export interface BlobServerOptions extends PatienceOptions {
   /** Of a gateway, or what stands before several that share their blobs. */
@@ -25,7 +27,7 @@ export interface BlobServer {
   stat(digest: string): Promise<Blob | undefined>;
   /** The blob's bytes, not verified. @throws ForgeError not_found, unavailable, permission_denied */
   download(digest: string): AsyncGenerator<Uint8Array>;
-  /** @param open the blob's bytes from an offset on @throws ForgeError unavailable, permission_denied, too_large; ENOSPC */
+  /** @param open the blob's bytes from an offset on @throws ForgeError unavailable, permission_denied, too_large, internal; ENOSPC; what `open` throws */
   upload(blob: Blob, open: (offset: number) => AsyncIterable<Uint8Array>): Promise<void>;
   /** @param before only what was stored earlier, Unix milliseconds; undefined: whatever its age */
   remove(digest: string, before?: number): Promise<Blob | 'spared' | undefined>;
@@ -49,7 +51,7 @@ export function createBlobServer(options: BlobServerOptions): BlobServer {
     try {
       response = await options.connections.request({ origin, ...request, headers: { ...headers, ...authorization }, body: body ?? null, signal: options.signal ?? null });
     } catch (error) {
-      throw away(error);
+      throw neverHeals.has((error as NodeJS.ErrnoException).code ?? '') ? error : away(error);
     }
     if (expected.includes(response.statusCode)) return response;
     throw errorOf(response.statusCode, await detailOf(response));
@@ -89,8 +91,9 @@ export function createBlobServer(options: BlobServerOptions): BlobServer {
             const rest = chunk.subarray(Math.min(skip, chunk.length));
             skip -= chunk.length - rest.length;
             offset += rest.length;
+            if (rest.length === 0) continue;
             patience.progressed();
-            if (rest.length > 0) yield rest;
+            yield rest;
           }
           if (offset < size) throw away(new Error(`it sent ${offset} of ${size} bytes`));
         } catch (error) {
@@ -103,6 +106,24 @@ export function createBlobServer(options: BlobServerOptions): BlobServer {
       const path = `${pathOf(digest)}/upload`;
       let reached = 0;
       let refused = false;
+      let broken: { error: unknown } | undefined;
+      /** A disk here that fails is no gateway that is away. */
+      async function* watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+        const iterator = source[Symbol.asyncIterator]();
+        try {
+          for (;;) {
+            // Only what the source throws: that a connection broke is thrown into this generator, at its yield.
+            const next = await iterator.next().catch((error: unknown) => {
+              broken = { error };
+              throw error;
+            });
+            if (next.done === true) return;
+            yield next.value;
+          }
+        } finally {
+          await iterator.return?.();
+        }
+      }
       for (;;) {
         try {
           const begun = await send({ method: 'POST', path, headers: { 'upload-length': String(size), 'content-length': '0' } }, [200, 202]);
@@ -112,10 +133,11 @@ export function createBlobServer(options: BlobServerOptions): BlobServer {
           if (offset > reached) patience.progressed();
           reached = Math.max(reached, offset);
           const headers = { 'upload-offset': String(offset), 'upload-complete': '?1', 'content-type': 'application/partial-upload', 'content-length': String(Math.max(0, size - offset)) };
-          const done = await send({ method: 'PATCH', path, headers, body: Readable.from(offset < size ? open(offset) : [], { objectMode: false }) }, [201]);
+          const done = await send({ method: 'PATCH', path, headers, body: Readable.from(offset < size ? watched(open(offset)) : [], { objectMode: false }) }, [201]);
           await done.body.dump();
           return;
         } catch (error) {
+          if (broken !== undefined) throw broken.error;
           // What was there of it may have been damaged, as by a power failure: once more, from the start.
           const again: boolean = !refused && isForgeError(error, 'invalid_argument');
           refused ||= again;
@@ -162,8 +184,9 @@ function errorOf(status: number, detail: string): Error {
     case 507:
       return Object.assign(new Error(text), { code: 'ENOSPC' });
     // 409: another request of ours is still going on with the upload.
-    case 408: case 409: case 429: case 500: case 502: case 503: case 504:
+    case 408: case 409: case 429: case 502: case 503: case 504:
       return new Away(text);
+    // A 500 is no gateway that is away, but one that fails: whoever waited for it might wait for ever.
     default:
       return new ForgeError('internal', text);
   }

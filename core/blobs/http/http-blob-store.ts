@@ -1,4 +1,5 @@
 import type { Agent } from 'undici';
+import { isForgeError } from '../../errors.ts';
 import { Altered, type Blob, type BlobStore } from '../blob-store.ts';
 import { createBlobServer, createConnections, type BlobServer } from './blob-server.ts';
 import { createBlobCache, type BlobCache } from './cache.ts';
@@ -12,11 +13,11 @@ export interface BlobGateway {
 }
 
 /** @param cacheMaxBytes what may be kept on this host's disk, below `cacheRoot` */
-export function createBlobGateway({ url, cacheRoot, cacheMaxBytes }: { url: string; cacheRoot: string; cacheMaxBytes: number }): BlobGateway {
+export function createBlobGateway({ url, cacheRoot, cacheMaxBytes, logger }: { url: string; cacheRoot: string; cacheMaxBytes: number; logger?: PatienceOptions['logger'] }): BlobGateway {
   const connections: Agent = createConnections();
   const cache = createBlobCache(cacheRoot, cacheMaxBytes);
   return {
-    as: (credential, patience) => createHttpBlobStore(createBlobServer({ url, credential, connections, ...patience }), cache),
+    as: (credential, patience) => createHttpBlobStore(createBlobServer({ url, credential, connections, logger, ...patience }), cache, patience.signal),
     async close() {
       await connections.destroy();
       await cache.settled();
@@ -28,14 +29,19 @@ export function createBlobGateway({ url, cacheRoot, cacheMaxBytes }: { url: stri
  * A blob store that is a gateway's. Whatever is read comes whole into the cache first and is verified there; whatever is
  * stored is in the cache first, so that an upload can go on after its source is gone.
  */
-export function createHttpBlobStore(server: BlobServer, cache: BlobCache): BlobStore {
-  const fetching = new Map<string, Promise<void>>();
+export function createHttpBlobStore(server: BlobServer, cache: BlobCache, signal?: AbortSignal): BlobStore {
   const uploading = new Map<string, Promise<void>>();
 
   /** @throws Altered, where it comes altered twice */
   function fetch(digest: string): Promise<void> {
     const once = async (): Promise<void> => void (await cache.store.put(server.download(digest), digest));
-    return together(fetching, digest, () => once().catch((error: unknown) => (error instanceof Altered ? once() : Promise.reject(error))));
+    const transfer = (): Promise<void> =>
+      once().catch(async (first: unknown) => {
+        if (!(first instanceof Altered)) throw first;
+        // On its way, or where it lies: then the gateway has removed it meanwhile.
+        await once().catch((second: unknown) => Promise.reject(isForgeError(second, 'not_found') ? first : second));
+      });
+    return cache.fetch(digest, transfer, signal);
   }
   async function ensure(digest: string): Promise<void> {
     if (!(await cache.holds(digest))) await fetch(digest);
@@ -51,9 +57,13 @@ export function createHttpBlobStore(server: BlobServer, cache: BlobCache): BlobS
     putFile: async (path) => upload(await cache.store.putFile(path)),
     stat: (digest) => server.stat(digest),
     async *read(digest, range) {
-      // What is read is in use by its open file, which outlives its name.
-      await ensure(digest);
-      yield* cache.store.read(digest, range);
+      const release = cache.hold(digest);
+      try {
+        await ensure(digest);
+        yield* cache.store.read(digest, range);
+      } finally {
+        release();
+      }
     },
     materialize: (digest, path) =>
       cache.using(digest, async () => {

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { ForgeError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
 import { backOffMs } from '../../worker/link.ts';
 
 /** The gateway does not answer, or not now: trying again makes sense. */
@@ -14,7 +15,12 @@ export interface PatienceOptions {
   /** How long the gateway may be away without anything getting through; Infinity: as long as the signal lets it. */
   patienceMs: number;
   signal?: AbortSignal | undefined;
+  /** Hears of the first try that failed, and of every so many after it. */
+  logger?: Pick<Logger, 'warn'> | undefined;
 }
+
+/** About a minute of tries. */
+const logEvery = 30;
 
 /** For one transfer: how often and how long it is tried again. */
 export interface Patience {
@@ -24,8 +30,9 @@ export interface Patience {
   pause(error: unknown): Promise<void>;
 }
 
-export function createPatience({ patienceMs, signal }: PatienceOptions): Patience {
+export function createPatience({ patienceMs, signal, logger }: PatienceOptions): Patience {
   let tries = 0;
+  let failed = 0;
   let since = performance.now();
   return {
     progressed() {
@@ -35,6 +42,7 @@ export function createPatience({ patienceMs, signal }: PatienceOptions): Patienc
     async pause(error) {
       if (signal?.aborted) throw givenUp(error);
       if (!(error instanceof Away) || performance.now() - since > patienceMs) throw error;
+      if (failed++ % logEvery === 0) logger?.warn('the transfer of a blob is tried again', { failed, error: error.message });
       await setTimeout(backOffMs(tries++), undefined, { signal }).catch(() => {
         throw givenUp(error);
       });

@@ -1,11 +1,18 @@
 // Blobs over HTTP, as their requests and answers are.
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { blobPath } from '../../../core/blobs/blob-files.ts';
+import { silentLogger } from '../../../core/logger.ts';
 import { sha256Hex } from '../../../core/store/envelope.ts';
+import type { Ledger } from '../../../core/store/ledger.ts';
+import { taskAggregate } from '../../../core/task/task.ts';
+import { attemptToken, newSecret } from '../../../core/worker/attempt-token.ts';
+import { createBlobAccess } from '../../../gateway/blobs/access.ts';
+import { createOpenTransfers } from '../../../gateway/blobs/open-transfers.ts';
 import { rangeOf } from '../../../gateway/blobs/range.ts';
 import { blobGateway, type BlobGatewayScene } from '../../support/blob-gateway.ts';
 import { filesBelow } from '../../support/nats.ts';
@@ -122,6 +129,22 @@ t.test('an upload goes on where it broke', async (t) => {
   t.strictSame([again.status, again.headers.get('upload-complete')], [200, '?1'], 'it is there');
 });
 
+t.test('storing a blob mends one that was altered', async (t) => {
+  const scene = await blobGateway(t);
+  const send = client(scene);
+  await send('PUT', digest, {}, bytes);
+  const altered = Buffer.from(bytes).fill(0, 500, 501);
+  await writeFile(blobPath(scene.root, digest), altered);
+  t.equal((await send('PUT', digest, {}, bytes)).status, 200);
+  t.strictSame(await readFile(blobPath(scene.root, digest)), bytes, 'whole');
+  await writeFile(blobPath(scene.root, digest), bytes.subarray(1));
+  t.equal((await send('POST', `${digest}/upload`, { 'upload-length': '1000' })).status, 202, 'cut off');
+  await writeFile(blobPath(scene.root, digest), altered);
+  t.strictSame((await send('GET', digest, { range: 'bytes=0-' })).bytes, altered, 'a range is not verified');
+  t.strictSame((await send('GET', digest)).bytes, altered, 'its reader finds it');
+  t.equal((await send('POST', `${digest}/upload`, { 'upload-length': '1000' })).status, 202, 'and it is not there any more');
+});
+
 t.test('a token of an attempt reads and adds, as long as the attempt runs', async (t) => {
   for (const stale of [false, true]) {
     const scene = await blobGateway(t, { stale });
@@ -148,11 +171,37 @@ t.test('a token of an attempt reads and adds, as long as the attempt runs', asyn
     await one.lose();
     for (const [verb, path, body] of [['GET', digest], ['PUT', digest, bytes], ['POST', `${digest}/upload`], ['PATCH', `${digest}/upload`, bytes]] as const) {
       const answer = await send(verb, path, {}, body);
-      t.equal(answer.status, 403, `${verb} after its end`);
-      t.match(answer.bytes.toString(), /attempt 1 of job_1\.export is over, and its token with it/);
+      t.equal(answer.status, 401, `${verb} after its end`);
+      t.match(answer.bytes.toString(), /there is no such attempt, it is over, or its token is another/, 'no more than of one that never was');
     }
     t.equal((await client(scene, other.token)('GET', digest)).status, 200, 'another attempt goes on');
   }
+});
+
+t.test('tokens that are made up cost the stream’s leader little', async (t) => {
+  const { ledger, attempt } = await blobGateway(t);
+  let reads = 0;
+  let hold = Promise.withResolvers<void>();
+  hold.resolve();
+  const seen = { head: () => ({ state: taskAggregate.initialState }), refresh: async (...of: Parameters<Ledger['refresh']>) => (reads++, await hold.promise, ledger.refresh(...of)) } as never;
+  const accessOf = createBlobAccess(seen);
+  const enter = (token: string) => accessOf({ headers: { authorization: `Bearer ${token}` } } as IncomingMessage);
+  const madeUp = () => attemptToken({ taskId: 'job_1.export', attempt: 1 }, newSecret());
+
+  const first = madeUp();
+  for (let n = 0; n < 3; n++) await t.rejects(enter(first), { code: 'unauthenticated' });
+  t.equal(reads, 1, 'the same one again is not looked up again');
+  const { token } = await attempt('job_1.export');
+  t.match(await enter(token), { attempt: { taskId: 'job_1.export', attempt: 1 } }, 'nor keeps the attempt out that begins then');
+
+  hold = Promise.withResolvers();
+  reads = 0;
+  const many = Array.from({ length: 20 }, () => enter(attemptToken({ taskId: 'job_9', attempt: 1 }, newSecret())).catch((error: { code: string }) => error.code));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(reads, 8);
+  hold.resolve();
+  t.strictSame((await Promise.all(many)).sort(), [...Array<string>(12).fill('rate_limited'), ...Array<string>(8).fill('unauthenticated')]);
+  t.match(await enter(token), { attempt: { attempt: 1 } });
 });
 
 t.test('what an attempt transfers is cut when it ends', async (t) => {
@@ -175,7 +224,22 @@ t.test('what an attempt transfers is cut when it ends', async (t) => {
   kept.write(bytes.subarray(500));
   const [answer] = (await once(kept, 'data')) as [Buffer];
   t.match(answer.toString(), /^HTTP\/1\.1 201 /, 'another attempt’s goes on');
+  while ((await filesBelow(join(scene.root, 'uploads'))).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.pass('and nothing stays of what was cut');
   kept.destroy();
+});
+
+t.test('a response whose client has gone is not waited for', async (t) => {
+  const { ledger, attempt } = await blobGateway(t);
+  const transfers = createOpenTransfers({ ledger, parts: { drop: async () => {} }, logger: silentLogger });
+  const gone = Object.assign(new EventEmitter(), { destroyed: true, destroy: () => void t.fail('it was kept') });
+  const open = Object.assign(new EventEmitter(), { destroyed: false, destroy: () => void open.emit('close') });
+  const { lose } = await attempt('job_1.export');
+  for (const response of [gone, open]) transfers.add({ taskId: 'job_1.export', attempt: 1 }, response as never);
+  const closed = once(open, 'close');
+  await lose();
+  await closed;
+  t.equal(gone.listenerCount('close'), 0);
 });
 
 t.test('a full disk is told as one, and not tried again', async (t) => {

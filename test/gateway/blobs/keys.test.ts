@@ -63,7 +63,7 @@ t.test('a key of scope admin or an attempt’s token, at any gateway, and nothin
   await t.rejects(gateway.as(scene.keys.train, { patienceMs: 5_000 }).stat(sha256Hex('bytes')), { code: 'permission_denied' });
   await ledger.execute(taskAggregate, 'job_1.export', { type: 'lose', attempt: 1, reason: 'silent' }, meta());
   await t.resolves((async () => {
-    while ((await put(second, token)).status !== 403) await new Promise((resolve) => setImmediate(resolve));
+    while ((await put(second, token)).status !== 401) await new Promise((resolve) => setImmediate(resolve));
   })(), 'dead with its attempt, as soon as the gateway has heard of the end');
   t.notMatch(scene.log(), secret, 'no secret is in a log');
 });

@@ -1,6 +1,9 @@
 // Transfers over connections that break, and with gateways that die.
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { blobPath } from '../../../core/blobs/blob-files.ts';
@@ -55,6 +58,43 @@ t.test('a transfer is given up when it is told to, or nobody answers for long', 
   const waiting = open(stop.signal).upload({ digest, size: 1 }, async function* () {});
   setImmediate(() => stop.abort());
   await t.rejects(waiting, { code: 'cancelled' });
+});
+
+t.test('a disk here that fails, and a gateway that does, are told and not waited for', async (t) => {
+  const scene = await blobGateway(t, { parts: { append: () => Promise.reject(new Error('out of order')) } });
+  const connections = createConnections();
+  t.teardown(() => connections.destroy());
+  const open = (url: string) => createBlobServer({ url, credential: '', connections, patienceMs: Infinity });
+  const digest = sha256Hex('x');
+  const failing = async function* (): AsyncGenerator<Uint8Array> {
+    throw Object.assign(new Error('i/o error, read'), { code: 'EIO' });
+  };
+  await t.rejects(open((await blobGateway(t)).url).upload({ digest, size: 1 }, failing), { code: 'EIO', message: 'i/o error, read' });
+  await t.rejects(open(scene.url).upload({ digest, size: 1 }, async function* () { yield Buffer.from('x'); }), { code: 'internal', message: /status 500/ });
+  await t.rejects(open(scene.url).upload({ digest, size: 2 }, async function* () { yield Buffer.from('x'); }), { code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' }, 'a source that is shorter than it was');
+});
+
+t.test('a download that gets nothing new is given up', async (t) => {
+  const bytes = Buffer.alloc(1000, 1);
+  let requests = 0;
+  // As what stands between and knows no ranges, and breaks at the same place each time.
+  const server = createServer((_request, response) => {
+    requests += 1;
+    response.writeHead(200, { 'content-length': bytes.length });
+    response.write(bytes.subarray(0, 500), () => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const connections = createConnections();
+  t.teardown(() => connections.destroy());
+  const lines: object[] = [];
+  const logger = { warn: (_text: string, fields?: object) => void lines.push(fields ?? {}) };
+  const { port } = server.address() as AddressInfo;
+  const download = createBlobServer({ url: `http://127.0.0.1:${port}`, credential: '', connections, patienceMs: 300, logger }).download(sha256Hex(bytes));
+  await t.rejects(Array.fromAsync(download), { code: 'unavailable', message: /500 of 1000 bytes|does not answer/ });
+  t.ok(requests >= 2, `${requests} requests`);
+  t.match(lines, [{ failed: 1, error: String }], 'and the first failure was told');
 });
 
 t.test('a gateway that is killed in the middle of an upload: it goes on, and nothing half was ever a blob', async (t) => {
