@@ -7,7 +7,7 @@ import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { isConflict, isNoMessage, isNoStream } from './jetstream-errors.ts';
 import { stopOnAbort } from './stop-on-abort.ts';
-import { parseSubject, subjectOf } from './subject.ts';
+import { isCanonical, parseSubject, subjectOf } from './subject.ts';
 
 export const eventStream = 'FORGE';
 
@@ -148,10 +148,10 @@ async function doubtWhenBroken(connection: NatsConnection, continuity: Continuit
 
 function stored(sequence: number, subject: string, data: Uint8Array): StoredEnvelope | Unreadable {
   // The client reuses its buffers; an envelope outlives the message.
-  const bytes = Uint8Array.from(data);
+  const bytes = new Uint8Array(data);
   try {
     const named = parseSubject(subject);
-    if (subjectOf(named.aggregate, named.id) !== subject) throw new RangeError(`"${subject}" is not how the subject of an aggregate is written`);
+    if (!isCanonical(subject, named)) throw new RangeError(`"${subject}" is not how the subject of an aggregate is written`);
     return { sequence, ...named, bytes, envelope: decodeEnvelope(bytes) };
   } catch (error) {
     return { sequence, subject, bytes, problem: (error as Error).message };

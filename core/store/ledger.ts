@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { Aggregate } from '../aggregate.ts';
 import { ForgeError } from '../errors.ts';
 import { faultPoint } from '../fault.ts';
@@ -36,6 +36,7 @@ export class Ledger {
   /** Heads that this process has written and the subscription has not brought yet. */
   readonly #ahead = new Map<string, Head>();
   readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #waiting = new Set<{ sequence: number; resolve(): void }>();
   readonly #abort = new AbortController();
   #rejected = 0;
   #running: Promise<void> | undefined;
@@ -94,7 +95,20 @@ export class Ledger {
 
   /** Resolves when the envelope of that sequence was applied. */
   async waitFor(sequence: number, signal?: AbortSignal): Promise<void> {
-    while (this.applied < sequence) await once(this.#changes, 'progress', signal === undefined ? {} : { signal });
+    if (this.applied >= sequence) return;
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter = { sequence, resolve };
+    const abort = (): void => reject(signal!.reason);
+    // Woken once, by its own sequence: a start waits for millions.
+    this.#waiting.add(waiter);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#waiting.delete(waiter);
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   /** Resolves when all that is in the stream now was applied. @throws ForgeError unavailable */
@@ -209,6 +223,6 @@ export class Ledger {
       if ((this.#ahead.get(key)?.version ?? Infinity) <= stored.sequence) this.#ahead.delete(key);
       this.#changes.emit('applied', { stored, head } satisfies Applied);
     }
-    this.#changes.emit('progress');
+    for (const waiter of this.#waiting) if (waiter.sequence <= stored.sequence) waiter.resolve();
   }
 }
