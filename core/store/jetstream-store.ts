@@ -32,6 +32,8 @@ export interface JetStreamStore extends EventStore {
   /** Newest message that was seen; undefined for none. */
   mark(): Mark | undefined;
   problem(): string | undefined;
+  /** Bytes of the message of a sequence, from the leader; undefined where there is none. @throws ForgeError unavailable */
+  message(sequence: number): Promise<Uint8Array | undefined>;
 }
 
 /**
@@ -42,10 +44,11 @@ export interface JetStreamStore extends EventStore {
 export async function createJetStreamStore(connection: NatsConnection, { mark }: { mark?: Mark | undefined } = {}): Promise<JetStreamStore> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
   const client = jetstream(connection);
+  const messageOf = (seq: number): Promise<Uint8Array | undefined> => leader(async () => (await messageAt(manager, { seq }))?.data);
   const continuity = new Continuity(
     {
       lastSequence: () => leader(() => endOf(manager)),
-      message: (seq) => leader(async () => (await messageAt(manager, { seq }))?.data),
+      message: messageOf,
     },
     mark,
   );
@@ -56,6 +59,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
   return {
     problem: () => continuity.problem,
     mark: () => continuity.mark,
+    message: messageOf,
 
     async append(aggregate, id, bytes, expectedVersion) {
       const subject = subjectOf(aggregate, id);

@@ -7,6 +7,7 @@ import { encodeEnvelope, sha256Hex, type CommandMeta } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, isReadable, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { emptyHead, fold, passOver, type Head } from './fold.ts';
 import { Replay } from './replay.ts';
+import type { Snapshot } from './snapshot/snapshot-file.ts';
 
 export interface Executed<State> {
   state: State;
@@ -41,10 +42,18 @@ export class Ledger {
   #rejected = 0;
   #running: Promise<void> | undefined;
 
-  constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger }) {
+  /** Sequence that it started from; 0: from nothing. */
+  readonly snapshotSequence: number;
+
+  /** @param deps `snapshot`: to start from, of the same stream and the same kinds of aggregates */
+  constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger; snapshot?: Snapshot | undefined }) {
     this.#store = deps.store;
     this.#logger = deps.logger;
     this.#replay = new Replay(deps.aggregates);
+    this.snapshotSequence = deps.snapshot?.sequence ?? 0;
+    if (deps.snapshot === undefined) return;
+    this.#replay.restore(deps.snapshot);
+    this.#rejected = deps.snapshot.rejected;
   }
 
   /** Starts the fold and resolves once it has reached what was the end of the stream at the call. */
@@ -86,6 +95,12 @@ export class Ledger {
   /** All applied aggregates of a kind, oldest first. */
   *all<State>(aggregate: Aggregate<State, never>): IterableIterator<[string, State]> {
     for (const [id, head] of this.#replay.heads(aggregate.name)) yield [id, head.state as State];
+  }
+
+  /** All as it is now; states are never changed, so it stays as it is however the fold moves on. */
+  snapshot(): Snapshot {
+    const { sequence, sha256 } = this.#replay;
+    return { sequence, sha256, rejected: this.#rejected, heads: this.#replay.kinds().map((kind) => [kind, [...this.#replay.heads(kind)]]) };
   }
 
   /** What was applied, to look at. */
