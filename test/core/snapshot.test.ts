@@ -120,7 +120,7 @@ t.test('few messages are not worth a snapshot; one that can’t be written is to
   const scene = await makeScene(t);
   await scene.fill(0, 114);
   const { ledger } = await folded(t, scene.store);
-  await keepSnapshot({ path: scene.path, schema, logger: scene.logger, ledger, times: { messagesAtStop: 115 } }).stop();
+  await keepSnapshot({ path: scene.path, schema, logger: scene.logger, ledger, times: { messages: 1_000, messagesAtStop: 115 } }).stop();
   await t.rejects(stat(scene.path), { code: 'ENOENT' });
   await keepSnapshot({ path: join(scene.path, 'no folder'), schema, logger: scene.logger, ledger, times: { messagesAtStop: 114 } }).stop();
   t.match(scene.warnings, [/ENOENT/]);

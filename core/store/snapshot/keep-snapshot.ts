@@ -38,7 +38,7 @@ export interface SnapshotTimes {
 
 const defaultTimes: SnapshotTimes = { lookMs: 60_000, messages: 20_000, messagesAtStop: 1_000 };
 
-/** Writes a snapshot of a ledger now and then, and when it stops. One that can't be written is told, and only costs time. */
+/** Writes a snapshot of a ledger now and then, from now on, and when it stops. One that can't be written is told, and only costs time. */
 export function keepSnapshot({ path, schema, logger, ledger, times = {} }: Place & { ledger: Ledger; times?: Partial<SnapshotTimes> }): { stop(): Promise<void> } {
   const { lookMs, messages, messagesAtStop } = { ...defaultTimes, ...times };
   let written = ledger.snapshotSequence;
@@ -51,6 +51,8 @@ export function keepSnapshot({ path, schema, logger, ledger, times = {} }: Place
       written = snapshot.sequence;
     }).catch((error: unknown) => logger.warn('a snapshot could not be written', { path, error: (error as Error).message }));
   };
+  // At once: a start that read many messages need not do so again, even if this process is killed.
+  write(messages);
   const timer = setInterval(() => write(messages), lookMs).unref();
   return {
     stop() {

@@ -1,8 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { syncDirectory } from '../../sync-directory.ts';
 import type { Head } from '../fold.ts';
 import { decodeStates, encodeStates } from './state-codec.ts';
 
@@ -56,7 +54,7 @@ export async function writeSnapshot(path: string, schema: string, { heads, ...fa
     await write({ ...facts, schema, counts: Object.fromEntries(heads.map(([kind, list]) => [kind, list.length])) } satisfies Header);
     for (const [kind, list] of heads) for (let at = 0; at < list.length; at += perFrame) await write([kind, list.slice(at, at + perFrame)]);
     await file.write(digest.digest(), 0, digestBytes, 0);
-    await file.sync();
+    // Not forced to disk, which can take longer than a stop may: what a loss of power leaves has another digest.
     await file.close();
     await rename(temporary, path);
   } catch (error) {
@@ -64,7 +62,6 @@ export async function writeSnapshot(path: string, schema: string, { heads, ...fa
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncDirectory(dirname(path));
 }
 
 /**

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../../core/config.ts';
+import { setTimeout } from 'node:timers/promises';
+import { dataPaths, loadConfig } from '../../../core/config.ts';
 import { localSteps } from '../../../deploy/local/local-services.ts';
 import { startPinned, type PinnedProcess } from '../gateway/pinned-process.ts';
 
@@ -18,6 +20,8 @@ export interface BenchGateway extends PinnedProcess {
 export interface Place {
   /** Starts a gateway as `npm start` does, on a core of its own. */
   start(): Promise<BenchGateway>;
+  /** Resolves once there is a snapshot; at most a minute. */
+  snapshot(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -35,6 +39,13 @@ export async function gatewayPlace(natsUrl: string, roots?: string): Promise<Pla
       const from = performance.now();
       const gateway = await startPinned(serverCore, spec.args, { ...env, ...spec.env });
       return Object.assign(gateway, { readyMs: performance.now() - from });
+    },
+    async snapshot() {
+      const deadline = performance.now() + 60_000;
+      while (!existsSync(dataPaths(dataDir).snapshot)) {
+        if (performance.now() > deadline) throw new Error('no snapshot was written within a minute');
+        await setTimeout(50);
+      }
     },
     remove: () => rm(dataDir, { recursive: true, force: true }),
   };

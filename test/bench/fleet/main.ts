@@ -7,8 +7,10 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { natsBinary } from '../../support/nats.ts';
 import { loadCore } from './bench-gateway.ts';
+import { measureDispatch } from './dispatch.ts';
 import { print, printHead, type Figure } from './figure.ts';
 import { measureStart } from './start.ts';
+import { measureSubmissions } from './submissions.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -24,7 +26,9 @@ const count = (name: 'events' | 'queued' | 'agents' | 'watchers'): number => {
   return Number(options[name]);
 };
 const parts: Record<string, () => AsyncIterable<Figure>> = {
+  dispatch: () => measureDispatch(count('queued')),
   start: () => measureStart(count('events')),
+  submissions: () => measureSubmissions(),
 };
 const wanted = Object.keys(parts).filter((name) => name.includes(options.only));
 if (wanted.length === 0) throw new Error(`--only: one of ${Object.keys(parts).join(', ')}, not "${options.only}"`);
