@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { ForgeError } from './errors.ts';
 import { labelPattern, labelRule, maxLabels } from './labels.ts';
+import { isCertificateFile, readNatsCredentials, workerIdPattern } from './nats-credentials.ts';
 
 /** All settings, read once from the environment and frozen. Durations end in `Ms`. */
 export interface Config {
@@ -29,7 +30,14 @@ export interface Config {
   inferenceKey: string;
   ollamaUrl: string;
   projectRoots: readonly string[];
+  /** One, or those of all nodes of a cluster separated by commas. */
   natsUrl: string;
+  /** File of this process's credentials at nats-server; empty where that asks nobody. */
+  natsCredentials: string;
+  /** File of certificates (PEM) that must have signed nats-server's; empty: what the credentials say. */
+  natsCa: string;
+  /** On how many nodes of a cluster the streams are kept, which the first gateway makes. */
+  natsReplicas: number;
   /** Python of the trainer's environment. */
   python: string;
   workerId: string;
@@ -90,9 +98,12 @@ export const settings: readonly Setting[] = [
   { key: 'FORGE_INFERENCE_KEY', default: '', help: 'API key of that server, if it wants one' },
   { key: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434', help: 'where Ollama listens' },
   { key: 'FORGE_PROJECT_ROOTS', default: '.', help: 'folders that repositories may lie in, separated like PATH' },
-  { key: 'FORGE_NATS_URL', default: 'nats://127.0.0.1:4222', help: 'nats-server; `npm start` runs its own and sets this' },
+  { key: 'FORGE_NATS_URL', default: 'nats://127.0.0.1:4222', help: 'nats-server, or all nodes of a cluster separated by commas; `npm start` runs its own and sets this' },
+  { key: 'FORGE_NATS_CREDENTIALS', default: '', help: 'this process’s credentials file at nats-server, which `npm run fleet -- add` makes' },
+  { key: 'FORGE_NATS_CA', default: '', help: 'certificates (PEM) that nats-server’s must be signed by, instead of those in the credentials' },
+  { key: 'FORGE_NATS_REPLICAS', default: '1', help: 'on how many nodes of a NATS cluster the streams are kept: `1`, `3` or `5`' },
   { key: 'FORGE_PYTHON', default: '.venv/bin/python', help: 'Python of the trainer' },
-  { key: 'FORGE_WORKER_ID', default: 'local', help: 'name of this host’s agent: letters, digits, `_`, `-`' },
+  { key: 'FORGE_WORKER_ID', default: 'local', help: 'name of this host’s agent: letters, digits, `_`, `-`; with credentials, theirs' },
   { key: 'FORGE_LABELS', default: '', help: 'labels of this host’s agent that jobs may ask for, `pool` among them: `pool=night,zone=b`' },
   { key: 'FORGE_BEAT_MS', default: '5000', help: 'time between two beats of a worker' },
   { key: 'FORGE_LOSS_MS', default: '30000', help: 'silence after which a worker’s attempt is lost' },
@@ -170,8 +181,17 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (!/^[\x21-\x7e]*$/.test(inferenceKey)) problems.push('FORGE_INFERENCE_KEY: must be visible ASCII without spaces');
   const ollamaUrl = withScheme(text('OLLAMA_HOST'));
   if (!isHttpUrl(ollamaUrl)) problems.push(`OLLAMA_HOST: must be host:port or an http(s) URL, not "${text('OLLAMA_HOST')}"`);
-  const workerId = text('FORGE_WORKER_ID');
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(workerId)) problems.push('FORGE_WORKER_ID: letters, digits, _ and -, at most 63');
+  const natsUrl = text('FORGE_NATS_URL');
+  if (!natsUrl.split(',').every((one) => /^((nats|tls):\/\/)?[^/?#\s]+\/?$/.test(one.trim()))) problems.push('FORGE_NATS_URL: must be URLs such as nats://127.0.0.1:4222 or tls://n1.example.org:4222, separated by commas');
+  const natsReplicas = integer('FORGE_NATS_REPLICAS', 1, 5);
+  if (natsReplicas % 2 === 0) problems.push(`FORGE_NATS_REPLICAS: must be 1, 3 or 5: an even number outlives no more failures than the one below it, not "${natsReplicas}"`);
+  const natsCa = text('FORGE_NATS_CA') === '' ? '' : path(text('FORGE_NATS_CA'));
+  if (natsCa !== '' && !isCertificateFile(natsCa)) problems.push(`FORGE_NATS_CA: ${natsCa} can’t be read, or holds no certificate in PEM`);
+  const natsCredentials = text('FORGE_NATS_CREDENTIALS') === '' ? '' : path(text('FORGE_NATS_CREDENTIALS'));
+  const own = credentialId(natsCredentials, problems);
+  const workerId = env['FORGE_WORKER_ID'] || (own ?? text('FORGE_WORKER_ID'));
+  if (own !== undefined && workerId !== own) problems.push(`FORGE_WORKER_ID: is "${workerId}", and FORGE_NATS_CREDENTIALS is of "${own}": leave FORGE_WORKER_ID empty`);
+  if (!workerIdPattern.test(workerId)) problems.push('FORGE_WORKER_ID: letters, digits, _ and -, at most 63');
   const beatMs = integer('FORGE_BEAT_MS', 20, 600_000);
   const lossMs = integer('FORGE_LOSS_MS', 100, 3_600_000);
   const fenceMs = integer('FORGE_FENCE_MS', 50, 3_600_000);
@@ -196,7 +216,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, cw
     inferenceKey,
     ollamaUrl,
     projectRoots: Object.freeze(text('FORGE_PROJECT_ROOTS').split(delimiter).filter(Boolean).map(path)),
-    natsUrl: text('FORGE_NATS_URL'),
+    natsUrl,
+    natsCredentials,
+    natsCa,
+    natsReplicas,
     python: text('FORGE_PYTHON').includes('/') ? path(text('FORGE_PYTHON')) : text('FORGE_PYTHON'),
     workerId,
     labels: Object.freeze(labels('FORGE_LABELS')),
@@ -246,6 +269,18 @@ export function isLoopback(host: string): boolean {
 export function hostName(authority: string): string | undefined {
   const url = URL.parse(`http://${authority.includes(':') && !authority.includes('[') && authority.split(':').length > 2 ? `[${authority}]` : authority}`);
   return url?.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** Worker id that a gateway's or agent's credentials are of; undefined for others', for none, and for bad ones, which are told. */
+function credentialId(file: string, problems: string[]): string | undefined {
+  if (file === '') return undefined;
+  try {
+    const { role, id } = readNatsCredentials(file);
+    return role === 'agent' || role === 'gateway' ? id : undefined;
+  } catch (error) {
+    problems.push(`FORGE_NATS_CREDENTIALS: ${(error as Error).message}`);
+    return undefined;
+  }
 }
 
 function isHttpUrl(text: string): boolean {

@@ -1,3 +1,4 @@
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from './logger.ts';
 
 /** How long a service may take to end in good order. */
@@ -27,6 +28,15 @@ export function endOnSignal(stop: () => Promise<void>, logger: Logger): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+}
+
+/** Ends the process when NATS has closed its connection for good: it reconnects for ever, so that is what no waiting mends, such as credentials that were revoked. */
+export function endWhenRefused(nats: NatsConnection, logger: Logger): void {
+  void nats.closed().then((error) => {
+    if (error === undefined) return;
+    logger.error('NATS has closed the connection for good', { error: error.message });
+    process.exit(1);
+  });
 }
 
 /** Runs a service's main function; an error that it throws is told in one line and ends the process with 1. */

@@ -18,6 +18,8 @@ import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
 import { foldSchema } from '../core/store/snapshot/fold-schema.ts';
 import { keepSnapshot, openSnapshot } from '../core/store/snapshot/keep-snapshot.ts';
+import { workersOf } from '../core/task/state.ts';
+import { taskAggregate } from '../core/task/task.ts';
 import { createBackendModels } from './backend-models.ts';
 import { blobsPath, createBlobHandler } from './blobs/handler.ts';
 import { createGate } from './access/gate.ts';
@@ -48,6 +50,8 @@ import { createInferenceService } from './inference/service.ts';
 import { createJobService } from './job-service.ts';
 import { createRunnableCheck } from './jobs/runnable.ts';
 import { createResolve } from './jobs/resolve.ts';
+import { createJobLogs } from './logs/job-logs.ts';
+import { createSealLog } from './logs/seal.ts';
 import { route } from './method.ts';
 import { createMetricsHandler } from './metrics/handler.ts';
 import { createInferenceMetrics } from './metrics/inference.ts';
@@ -96,10 +100,10 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
   return {
     async start() {
       const paths = dataPaths(config.dataDir);
-      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark) });
+      const store = await createJetStreamStore(connection, { mark: await readMark(paths.mark), replicas: config.natsReplicas });
       const mark = keepMark(paths.mark, store.mark, logger);
       stops.push(() => mark.stop());
-      const telemetry = await createTelemetryStream(connection);
+      const telemetry = await createTelemetryStream(connection, config.natsReplicas);
       const place = { path: paths.snapshot, schema: await foldSchema(), logger };
       const snapshot = await openSnapshot({ ...place, kinds: allAggregates.map(({ name }) => name), message: store.message });
       const ledger = new Ledger({ store, aggregates: allAggregates, logger, snapshot });
@@ -109,7 +113,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       stops.push(() => snapshots.stop());
       const states = serveStateDigests({ connection, ledger, logger });
       stops.push(() => states.stop());
-      const metrics = new NewestMetrics(telemetry, logger);
+      const metrics = new NewestMetrics(telemetry, (taskId) => workersOf(ledger.head(taskAggregate, taskId).state), logger);
       stops.push(() => metrics.stop());
       await metrics.start();
 
@@ -127,7 +131,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const models = upstream ?? createModelDirectory(ledger, (kind) => config.inference === 'auto' || kind === backend.kind, createBackendModels(backend));
 
       const roster = new Roster();
-      const workers = serveWorkers({ connection, ledger, blobs, roster, config, logger });
+      const workers = serveWorkers({ connection, ledger, blobs, roster, sealLog: createSealLog({ telemetry, blobs, logger }), config, logger });
       stops.push(() => workers.stop());
       const steps = serveSteps({ connection, ledger, logger });
       stops.push(() => steps.stop());
@@ -146,14 +150,15 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const forward = createForward(guardian, ledger);
       const resolve = createResolve(guardian);
       const runnable = createRunnableCheck({ ledger, roster, wake: () => connection.publish(wakeSubject) });
-      const jobs = createJobService({ ledger, blobs, backend, feeds, metrics, resolve, runnable, jobsDir: paths.jobs, waitMs: config.waitMs });
+      const logs = createJobLogs({ ledger, telemetry, blobs });
+      const jobs = createJobService({ ledger, blobs, backend, feeds, logs, metrics, resolve, runnable, jobsDir: paths.jobs, waitMs: config.waitMs });
       const retrain = createRetrainService({ ledger, store, blobs, forward, watchJob: feeds.watch });
       const served = createServedModels({ backend, models });
       const autoDeploy = createAutoDeploy({ ledger, served, logger });
       stops.push(() => autoDeploy.stop());
       autoDeploy.start();
       const results = createResultFiles({ ledger, blobs });
-      const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results });
+      const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results, runnable });
       const openAi = [
         ...createInferenceRoutes({ backend: () => backend, models, bodyBytes: config.maxBodyBytes }),
         ...createModelRoutes(models, createDeleteModel({ ledger, backend, models })),
@@ -161,8 +166,8 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         ...createFineTuningRoutes(fineTuning),
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
-      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: retrain.watchRetrain, logger });
-      const tickets = await createTickets(connection);
+      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
+      const tickets = await createTickets(connection, { replicas: config.natsReplicas });
       const routes = [
         route(HealthService, health),
         route(JobService, jobs),

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { BlobStore } from '../core/blobs/blob-store.ts';
 import { putTree } from '../core/blobs/tree.ts';
+import type { ModelShape } from '../core/gen/aiforge/v1/task_pb.ts';
+import { readModelShape } from '../core/model-files/read-shape.ts';
 import { TaskFailure, type TaskContext } from '../core/worker/task-runner.ts';
 import type { RunnerDeps } from './deps.ts';
 import { checkLocalBase, materialize, type InputName } from './inputs.ts';
@@ -13,6 +15,11 @@ export const starterName = 'ai-forge/starter';
 export interface Pin {
   treeDigest: string;
   baseModelDigest: string;
+}
+
+/** A starter that was made here. */
+export interface Made extends Pin {
+  shape: ModelShape | undefined;
 }
 
 export interface StarterSettings {
@@ -48,7 +55,7 @@ export async function namedBase(blobs: BlobStore, of: { baseModel: string; revis
 }
 
 /** @param pin tells the gateways of a starter that was made here; answers with the one that counts (the first) */
-export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin: (made: Pin, signal: AbortSignal) => Promise<Pin | undefined>): BaseModels {
+export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin: (made: Made, signal: AbortSignal) => Promise<Pin | undefined>): BaseModels {
   async function makeStarter(context: TaskContext): Promise<string | 'stopped'> {
     const output = join(context.workDir, 'starter');
     const result = await runTrainer(deps, context, {
@@ -56,8 +63,9 @@ export function createBaseModels(deps: RunnerDeps, starter: StarterSettings, pin
       config: { output_dir: output, corpus_dirs: await starter.corpus(), seconds: starter.seconds, seed: 0, threads: deps.trainer.threads },
     });
     if (result === 'stopped') return 'stopped';
-    const treeDigest = await putTree(deps.blobsFor(context), need(textOf(result, 'model_dir'), 'model_dir'));
-    const pinned = await pin({ treeDigest, baseModelDigest: need(textOf(result, 'digest'), 'digest') }, context.signal);
+    const modelDir = need(textOf(result, 'model_dir'), 'model_dir');
+    const [treeDigest, shape] = await Promise.all([putTree(deps.blobsFor(context), modelDir), readModelShape(modelDir)]);
+    const pinned = await pin({ treeDigest, baseModelDigest: need(textOf(result, 'digest'), 'digest'), shape }, context.signal);
     return pinned?.treeDigest ?? 'stopped';
   }
 

@@ -3,10 +3,11 @@ import type { ChildExit } from './process/child.ts';
 import { textOf, type TrainerEvent } from './trainer-events.ts';
 
 /**
- * Codes with which another attempt may do better. The others (bad_config, bad_dataset, base_model_missing,
- * hub_unreachable, out_of_memory, non_finite_loss, disk_full) need someone to change something first.
+ * Codes with which another attempt may do better, elsewhere or later. The others (bad_config, bad_dataset,
+ * base_model_missing, hub_unreachable) need someone to change something first; what becomes of out_of_memory and
+ * non_finite_loss is decided where the attempts before are known (core/task/after-failure.ts).
  */
-const retryable = new Set(['internal']);
+const retryable = new Set(['internal', 'disk_full']);
 
 const maxReason = 4_000;
 const maxTail = 300;

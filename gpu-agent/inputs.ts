@@ -19,7 +19,7 @@ export async function materialize(blobs: BlobStore, digest: string, workDir: str
   try {
     await getTree(blobs, digest, dir);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new TaskFailure('disk_full', `no room for the ${name}: ${(error as Error).message}`, false, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new TaskFailure('disk_full', `no room for the ${name}: ${(error as Error).message}`, true, { cause: error });
     // The gateway that has it was away for too long, or would not hear this attempt.
     const passes = isForgeError(error) && ['unavailable', 'cancelled', 'permission_denied'].includes(error.code);
     if (passes) throw new TaskFailure('unavailable', `the ${name} ${digest} could not be fetched: ${error.message}`, true, { cause: error });

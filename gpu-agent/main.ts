@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { warnOfPlainHttp } from '../core/blobs/http/plain-http.ts';
 import { loadConfig } from '../core/config.ts';
-import { endOnSignal, runMain } from '../core/lifecycle.ts';
+import { endOnSignal, endWhenRefused, runMain } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
-import { connectNats } from '../core/nats.ts';
+import { connectNats, requireRole } from '../core/nats.ts';
 import { createAgent, nodeModules } from './agent.ts';
 import { defaultTrainerSettings } from './deps.ts';
 import { describeHost } from './host/inventory.ts';
@@ -23,7 +23,8 @@ const logger = createLogger('agent');
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
-  const nats = await connectNats(config.natsUrl, `agent-${config.workerId}`, `_INBOX.${config.workerId}`);
+  requireRole(config, 'agent');
+  const nats = await connectNats(config, `agent-${config.workerId}`, `_INBOX.${config.workerId}`);
   warnOfPlainHttp(config.blobsUrl, logger);
   const gpus = await queryGpus();
   const readings = startReadings({ everyMs: Math.max(minReadingMs, config.beatMs), hasGpus: gpus.length > 0, dataDir: config.dataDir });
@@ -48,12 +49,7 @@ async function main(): Promise<void> {
     await agent.stop();
     await nats.close();
   }, logger);
-  void nats.closed().then((error) => {
-    // It reconnects for ever, so an error here is one that no waiting mends, such as refused credentials.
-    if (error === undefined) return;
-    logger.error('NATS has closed the connection for good', { error });
-    process.exit(1);
-  });
+  endWhenRefused(nats, logger);
   await agent.start();
   process.stdout.write('ready\n');
 }

@@ -1,13 +1,13 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { PinBaseRequestSchema, PinBaseResponseSchema } from '../core/gen/aiforge/v1/worker_pb.ts';
 import { backOffMs, type Link } from '../core/worker/link.ts';
-import { starterName, type Pin } from './base-model.ts';
+import { starterName, type Made, type Pin } from './base-model.ts';
 
 const answerMs = 10_000;
 
 /** Asks until a gateway has answered which starter model counts. @returns undefined when the signal aborts first */
-export async function pinStarter(link: Link, made: Pin, signal: AbortSignal): Promise<Pin | undefined> {
-  const request = toBinary(PinBaseRequestSchema, create(PinBaseRequestSchema, { baseModel: starterName, ...made }));
+export async function pinStarter(link: Link, made: Made, signal: AbortSignal): Promise<Pin | undefined> {
+  const request = toBinary(PinBaseRequestSchema, create(PinBaseRequestSchema, { baseModel: starterName, treeDigest: made.treeDigest, baseModelDigest: made.baseModelDigest, ...(made.shape === undefined ? {} : { shape: made.shape }) }));
   for (let tries = 0; !signal.aborted; tries++) {
     try {
       const { treeDigest, baseModelDigest } = fromBinary(PinBaseResponseSchema, await link.request(`work.pin.${link.workerId}`, request, answerMs, signal));

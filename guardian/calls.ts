@@ -4,6 +4,7 @@ import { isForgeError } from '../core/errors.ts';
 import { faultPoint } from '../core/fault.ts';
 import { GuardianCallSchema, GuardianReplySchema } from '../core/gen/aiforge/v1/guardian_pb.ts';
 import type { Logger } from '../core/logger.ts';
+import { isAnswerable } from '../core/reply-subject.ts';
 import type { Answer } from './retrain/retrain.ts';
 
 /** The caller hears of work that takes longer, so that it can tell a busy guardian from one that is gone. */
@@ -73,8 +74,7 @@ export function answerCalls(nats: NatsConnection, calls: readonly Call[], logger
     nats.subscribe(`guardian.call.${one.name}`, {
       queue: 'guardian',
       callback: (error, message) => {
-        // Only inboxes are answered: any other subject could be one that means something.
-        if (error !== null || message.reply === undefined || !message.reply.startsWith('_INBOX.')) return;
+        if (error !== null || !isAnswerable(message.reply, '_INBOX')) return;
         const done = answer(one, message)
           .catch((cause: unknown) => logger.warn('an answer could not be sent', { error: cause }))
           .finally(() => underWay.delete(done));

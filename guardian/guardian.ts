@@ -12,6 +12,7 @@ import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
 import { TaskKind } from '../core/gen/aiforge/v1/task_pb.ts';
 import type { Logger } from '../core/logger.ts';
 import { modelAggregate } from '../core/model/model.ts';
+import { guardianApiPrefix } from '../core/nats.ts';
 import { pipelineAggregate } from '../core/pipeline/pipeline.ts';
 import { projectAggregate } from '../core/project/project.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
@@ -68,7 +69,7 @@ export function createGuardian({ config, nats, logger, extract = (own) => own }:
   let stopping: Promise<void> | undefined;
 
   async function start(): Promise<void> {
-    const store = await createJetStreamStore(nats, { mark: await readMark(paths.mark) });
+    const store = await createJetStreamStore(nats, { mark: await readMark(paths.mark), apiPrefix: config.natsCredentials === '' ? undefined : guardianApiPrefix });
     const ledger = new Ledger({ store, aggregates: [taskAggregate, modelAggregate, baseModelAggregate, projectAggregate, pipelineAggregate, fileAggregate] as never, logger });
     stops.push(() => ledger.stop());
     await ledger.start();

@@ -1,8 +1,8 @@
 import { warnOfPlainHttp } from '../core/blobs/http/plain-http.ts';
 import { loadConfig } from '../core/config.ts';
-import { endOnSignal, runMain } from '../core/lifecycle.ts';
+import { endOnSignal, endWhenRefused, runMain } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
-import { connectNats } from '../core/nats.ts';
+import { connectNats, requireRole } from '../core/nats.ts';
 import { createGuardian, guardianId } from './guardian.ts';
 
 /** How long running work has to be given back; a supervisor allows 8 s for everything. */
@@ -12,13 +12,15 @@ const logger = createLogger('guardian');
 
 runMain(async () => {
   const config = loadConfig(process.env);
-  const nats = await connectNats(config.natsUrl, guardianId);
+  requireRole(config, 'guardian');
+  const nats = await connectNats(config, guardianId);
   warnOfPlainHttp(config.blobsUrl, logger);
   const guardian = createGuardian({ config, nats, logger });
   endOnSignal(async () => {
     await guardian.stop(stopMs);
     await nats.close();
   }, logger);
+  endWhenRefused(nats, logger);
   await guardian.start();
   process.stdout.write('ready\n');
 }, logger);

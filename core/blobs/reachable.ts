@@ -54,7 +54,7 @@ function treesOf(task: Task): string[] {
 }
 
 function blobsOf(task: Task): string[] {
-  const digests: string[] = [];
+  const digests = task.ended.map(({ logDigest }) => logDigest);
   if (task.status === 'completed' && task.result.kind.case === 'export') digests.push(task.result.kind.value.ggufDigest);
   // Uploaded files are their clients' and not the task's: it needs them until it has ended.
   if (!isTerminal(task)) digests.push(...uploadsOf(task.spec));

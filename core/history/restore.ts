@@ -14,17 +14,18 @@ const appendTimeoutMs = 30_000;
 /**
  * Puts a backup into the stream of a server that holds no event yet, each message at the number it had, and reads all
  * of it back. The file is read twice, so that a damaged one changes nothing.
+ * @param replicas on how many nodes of a cluster the stream is kept
  * @param before called once it is known that the file is whole and the server empty, before anything is written
  * @throws ForgeError wrong_state for a server that has events; invalid_argument for a file that is no whole backup
  */
-export async function restoreBackup(connection: NatsConnection, path: string, before: () => Promise<void> = async () => {}): Promise<BackupSummary> {
+export async function restoreBackup(connection: NatsConnection, path: string, replicas = 1, before: () => Promise<void> = async () => {}): Promise<BackupSummary> {
   const reading = readBackup(path);
   let step = await reading.next();
   while (step.done !== true) step = await reading.next();
   const summary = step.value;
 
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  await ensureStream(manager, eventStreamConfig);
+  await ensureStream(manager, { ...eventStreamConfig, num_replicas: replicas });
   const { last_seq: last } = (await manager.streams.info(eventStream)).state;
   if (last > 0) throw new ForgeError('wrong_state', `The server holds ${last} events already: restore into an empty one (another FORGE_DATA_DIR, or a nats-server with a new store_dir)`);
   await before();

@@ -5,8 +5,8 @@ import { Continuity, type Mark } from './continuity.ts';
 import { ensureStream } from './ensure-stream.ts';
 import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
+import { followStream } from './follow-stream.ts';
 import { isConflict, isNoMessage, isNoStream } from './jetstream-errors.ts';
-import { stopOnAbort } from './stop-on-abort.ts';
 import { isCanonical, parseSubject, subjectOf } from './subject.ts';
 
 export const eventStream = 'FORGE';
@@ -39,11 +39,14 @@ export interface JetStreamStore extends EventStore {
 /**
  * Events on JetStream, by optimistic concurrency on each aggregate's subject. The stream is made where there is none.
  * @param mark what an earlier process saw last
+ * @param replicas on how many nodes of a cluster a stream that is made is kept
+ * @param apiPrefix by which JetStream's API is reached, where it is that of another account
  * @throws ForgeError unavailable when the stream does not hold that (any more)
  */
-export async function createJetStreamStore(connection: NatsConnection, { mark }: { mark?: Mark | undefined } = {}): Promise<JetStreamStore> {
-  const manager = await jetstreamManager(connection, { checkAPI: false });
-  const client = jetstream(connection);
+export async function createJetStreamStore(connection: NatsConnection, { mark, replicas = 1, apiPrefix }: { mark?: Mark | undefined; replicas?: number; apiPrefix?: string | undefined } = {}): Promise<JetStreamStore> {
+  const api = apiPrefix === undefined ? {} : { apiPrefix };
+  const manager = await jetstreamManager(connection, { ...api, checkAPI: false });
+  const client = jetstream(connection, api);
   const messageOf = (seq: number): Promise<Uint8Array | undefined> => leader(async () => (await messageAt(manager, { seq }))?.data);
   const continuity = new Continuity(
     {
@@ -53,7 +56,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
     mark,
   );
   await continuity.check();
-  await ensureStream(manager, eventStreamConfig);
+  await ensureStream(manager, { ...eventStreamConfig, num_replicas: replicas });
   void doubtWhenBroken(connection, continuity);
 
   return {
@@ -95,19 +98,12 @@ export async function createJetStreamStore(connection: NatsConnection, { mark }:
     async *subscribe(afterSequence, signal) {
       if (signal.aborted) return;
       await continuity.check();
-      const consumer = await client.consumers.get(eventStream, { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: afterSequence + 1 });
-      // The default of 30 s can stall that long after a server restart.
-      const messages = await consumer.consume({ expires: 2_000, max_messages: 5_000 });
-      const close = stopOnAbort(messages, signal);
-      try {
-        for await (const message of messages) {
-          if (continuity.doubted) await continuity.check();
-          const next = stored(message.seq, message.subject, message.data);
-          continuity.seen(next.sequence, next.bytes);
-          yield next;
-        }
-      } finally {
-        await close();
+      const options = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: afterSequence + 1 };
+      for await (const message of followStream(connection, client, { stream: eventStream, options, maxMessages: 5_000 }, signal)) {
+        if (continuity.doubted) await continuity.check();
+        const next = stored(message.seq, message.subject, message.data);
+        continuity.seen(next.sequence, next.bytes);
+        yield next;
       }
     },
 

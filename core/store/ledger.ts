@@ -22,6 +22,9 @@ export interface Applied {
 }
 
 const maxTries = 50;
+/** Conflicts with nothing to be read, in a row, after which it is given up: about 3 s. */
+const maxUndecided = 20;
+const undecidedMs = { first: 5, most: 200 };
 /** Longer than any id that is given out, and short enough for a subject. */
 const maxIdLength = 200;
 
@@ -151,6 +154,7 @@ export class Ledger {
   async execute<State, Command>(aggregate: Aggregate<State, Command>, id: string, command: Command, meta: CommandMeta, { atVersion }: { atVersion?: number } = {}): Promise<Executed<State>> {
     let head = this.head(aggregate as Aggregate<State, never>, id);
     let fresh = false;
+    let undecided = 0;
     if (atVersion !== undefined && head.version < atVersion) head = await this.refresh(aggregate, id);
     for (let tries = 0; tries < maxTries; tries++) {
       if (atVersion !== undefined && head.version !== atVersion) throw new ForgeError('version_conflict', `${aggregate.name} ${id} has moved on from version ${atVersion}`);
@@ -185,6 +189,10 @@ export class Ledger {
         if (!(error instanceof VersionConflict) && !(error instanceof UnknownOutcome)) throw error;
         const read = await this.#refresh(aggregate, id, head, meta.commandId);
         if (read.repeated) return { state: read.head.state, version: read.head.version, changed: true };
+        // In a cluster an append that is not decided yet is in the way of the next one, and can't be read.
+        undecided = error instanceof VersionConflict && read.head.version === head.version ? undecided + 1 : 0;
+        if (undecided > maxUndecided) throw new ForgeError('unavailable', `nats has not decided an earlier append to ${aggregate.name} ${id}: try again`, { cause: error });
+        if (undecided > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(undecidedMs.most, undecidedMs.first * 2 ** undecided)));
         head = read.head;
         fresh = true;
       }

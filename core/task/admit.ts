@@ -1,6 +1,7 @@
-import type { Event } from '../gen/aiforge/v1/events_pb.ts';
+import type { Event, MicroBatchHalved } from '../gen/aiforge/v1/events_pb.ts';
+import { hyperparametersOfTask } from '../training/effective-batch.ts';
 import { resultProblem } from './check-result.ts';
-import { nextAttempt, type TaskState } from './state.ts';
+import { nextAttempt, type Task, type TaskState } from './state.ts';
 
 /**
  * Whether an event may follow a state: what `decide` could have produced. A reader asks before it folds, so that an
@@ -28,6 +29,8 @@ export function admit(state: TaskState, { kind }: Event): string | undefined {
     case 'pauseRequested':
     case 'cancelRequested':
       return when('queued', 'running', ...(kind.case === 'cancelRequested' ? ['paused'] : []));
+    case 'microBatchHalved':
+      return when('queued') ?? halvingProblem(state, kind.value);
     case 'taskPaused':
       return when('queued');
     case 'taskCompleted':
@@ -42,4 +45,12 @@ export function admit(state: TaskState, { kind }: Event): string | undefined {
     default:
       return `${kind.case} does not belong to a task`;
   }
+}
+
+function halvingProblem(task: Task, { attempt, batchSize, gradientAccumulation }: MicroBatchHalved): string | undefined {
+  const planned = hyperparametersOfTask(task);
+  if (planned === undefined || task.microBatch !== undefined) return `the micro-batch ${planned === undefined ? 'of what is no training' : 'is halved twice'}`;
+  if (attempt !== task.ended.at(-1)?.number) return `the micro-batch is halved after attempt ${attempt}, which was not the last`;
+  const same = batchSize >= 1 && batchSize <= planned.batchSize / 2 && batchSize * gradientAccumulation === planned.batchSize * planned.gradientAccumulation;
+  return same ? undefined : `${batchSize} x ${gradientAccumulation} is no halved ${planned.batchSize} x ${planned.gradientAccumulation}`;
 }

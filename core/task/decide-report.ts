@@ -2,8 +2,8 @@ import { ForgeError, assertNever } from '../errors.ts';
 import { AttemptOutcome, type Event } from '../gen/aiforge/v1/events_pb.ts';
 import type { ReportRequest } from '../gen/aiforge/v1/worker_pb.ts';
 import { resultProblem } from './check-result.ts';
-import type { TaskCommand } from './commands.ts';
-import { endAttempt } from './end-attempt.ts';
+import type { SealedLog, TaskCommand } from './commands.ts';
+import { endAttempt, logFields } from './end-attempt.ts';
 import { event } from './events.ts';
 import type { Task } from './state.ts';
 
@@ -33,10 +33,10 @@ export function decideReport(command: Extract<TaskCommand, { type: 'report' }>, 
   if (attempt.workerId !== workerId || attempt.bootId !== report.bootId) throw new ReportRefused('over', `attempt ${report.attempt} of ${task.id} belongs to ${attempt.workerId}`);
   if (number <= attempt.reported) return [];
   if (number !== attempt.reported + 1) throw new ReportRefused('gap', `report ${number} came after ${attempt.reported}: ${attempt.reported + 1} is missing`);
-  return [event('reportAccepted', { attempt: attempt.number, number: report.number }), ...decideBody(report, task)];
+  return [event('reportAccepted', { attempt: attempt.number, number: report.number }), ...decideBody(report, task, command.log)];
 }
 
-function decideBody(report: ReportRequest, task: Extract<Task, { status: 'running' }>): Event[] {
+function decideBody(report: ReportRequest, task: Extract<Task, { status: 'running' }>, log: SealedLog | undefined): Event[] {
   const attempt = task.attempt.number;
   const { body } = report;
   switch (body.case) {
@@ -49,14 +49,14 @@ function decideBody(report: ReportRequest, task: Extract<Task, { status: 'runnin
     case 'completed': {
       const problem = resultProblem(task.kind, body.value.result);
       if (problem !== undefined) throw new ForgeError('invalid_argument', problem, { field: 'result' });
-      return [event('attemptEnded', { attempt, outcome: AttemptOutcome.COMPLETED }), event('taskCompleted', { result: body.value.result })];
+      return [event('attemptEnded', { attempt, outcome: AttemptOutcome.COMPLETED, ...logFields(log) }), event('taskCompleted', { result: body.value.result })];
     }
     case 'failed':
-      return endAttempt(task, AttemptOutcome.FAILED, body.value.code, body.value.reason, body.value.retryable);
+      return endAttempt(task, AttemptOutcome.FAILED, body.value.code, body.value.reason, body.value.retryable, log);
     case 'stopped':
-      return endAttempt(task, AttemptOutcome.STOPPED, 'stopped', 'the worker stopped it', true);
+      return endAttempt(task, AttemptOutcome.STOPPED, 'stopped', 'the worker stopped it', true, log);
     case 'returned':
-      return endAttempt(task, AttemptOutcome.RETURNED, 'returned', body.value.reason, true);
+      return endAttempt(task, AttemptOutcome.RETURNED, 'returned', body.value.reason, true, log);
     case undefined:
       throw new ForgeError('invalid_argument', 'body: a report must say what happened', { field: 'body' });
     default:

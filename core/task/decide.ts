@@ -25,7 +25,7 @@ export function decide(command: TaskCommand, state: TaskState): Event[] {
       return decideReport(command, state);
     case 'lose':
       if (state.status !== 'running' || state.attempt.number !== command.attempt) return [];
-      return endAttempt(state, AttemptOutcome.LOST, 'worker_lost', command.reason, true);
+      return endAttempt(state, AttemptOutcome.LOST, 'worker_lost', command.reason, true, command.log);
     case 'pause':
       return pause(state);
     case 'resume':

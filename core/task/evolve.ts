@@ -28,6 +28,8 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
       failedAt: 0,
       startedAt: 0,
       retriedFor: '',
+      endedBeforeRetry: 0,
+      microBatch: undefined,
       checkpoint: undefined,
       totalSteps: undefined,
     };
@@ -50,8 +52,12 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     }
     case 'checkpointSaved': {
       const { attempt, step, epoch, loss, digest } = kind.value;
-      return { ...asRunning(task), updatedAt: time, failures: 0, checkpoint: { attempt, step: Number(step), epoch, loss, digest } };
+      // One that is saved again is no progress.
+      const failures = task.checkpoint === undefined || Number(step) > task.checkpoint.step ? 0 : task.failures;
+      return { ...asRunning(task), updatedAt: time, failures, checkpoint: { attempt, step: Number(step), epoch, loss, digest } };
     }
+    case 'microBatchHalved':
+      return { ...facts, status: 'queued', microBatch: { batchSize: kind.value.batchSize, gradientAccumulation: kind.value.gradientAccumulation } };
     case 'pauseRequested':
       return task.status === 'running' ? { ...task, updatedAt: time, requested: 'pause' } : task;
     case 'cancelRequested':
@@ -63,7 +69,7 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
     case 'taskResumed':
       return { ...facts, status: 'queued' };
     case 'taskRetried':
-      return { ...facts, status: 'queued', failures: 0, retriedFor: kind.value.requestId };
+      return { ...facts, status: 'queued', failures: 0, retriedFor: kind.value.requestId, endedBeforeRetry: task.ended.length };
     case 'taskCompleted':
       return { ...facts, status: 'completed', result: kind.value.result! };
     case 'taskFailed':
@@ -123,7 +129,7 @@ function afterAttempt({ attempt, ended, failures, failedAt }: Extract<Task, { st
   const { number, workerId, bootId, reported } = attempt;
   const counted = end.outcome === AttemptOutcome.FAILED || end.outcome === AttemptOutcome.LOST;
   return {
-    ended: [...ended, { number, workerId, bootId, reported, outcome: end.outcome, code: end.code, reason: end.reason }],
+    ended: [...ended, { number, workerId, bootId, reported, outcome: end.outcome, code: end.code, reason: end.reason, logDigest: end.logDigest, logLines: Number(end.logLines) }],
     failures: counted ? failures + 1 : failures,
     failedAt: counted ? time : failedAt,
   };
@@ -134,6 +140,6 @@ function asRunning(task: Task): Extract<Task, { status: 'running' }> {
 }
 
 function withoutStatus(task: Task): TaskFacts {
-  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, checkpoint, totalSteps } = task;
-  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, checkpoint, totalSteps };
+  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, endedBeforeRetry, microBatch, checkpoint, totalSteps } = task;
+  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, endedBeforeRetry, microBatch, checkpoint, totalSteps };
 }

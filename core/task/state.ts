@@ -1,5 +1,6 @@
 import type { TaskKind, TaskResult, TaskSpec } from '../gen/aiforge/v1/task_pb.ts';
 import type { AttemptOutcome } from '../gen/aiforge/v1/events_pb.ts';
+import type { MicroBatch } from '../training/effective-batch.ts';
 
 /** The attempt that holds a running task. */
 export interface RunningAttempt {
@@ -24,6 +25,9 @@ export interface EndedAttempt {
   outcome: AttemptOutcome;
   code: string;
   reason: string;
+  /** Blob with its log, and the number of that's last line; empty and 0 where there is none. */
+  logDigest: string;
+  logLines: number;
 }
 
 /** What an attempt may go on from. */
@@ -58,6 +62,10 @@ export interface TaskFacts {
   startedAt: number;
   /** Request that had it tried again last; empty for none. */
   retriedFor: string;
+  /** Attempts that had ended then; 0 where it never was. */
+  endedBeforeRetry: number;
+  /** What a training takes at a time since memory ran out; undefined: what was asked for. */
+  microBatch: MicroBatch | undefined;
   checkpoint: Checkpoint | undefined;
   totalSteps: number | undefined;
 }
@@ -85,4 +93,10 @@ export function isTerminal(task: TaskState): boolean {
 /** Number that the next attempt gets: 1 for the first. */
 export function nextAttempt(task: Task): number {
   return task.ended.length + (task.status === 'running' ? 2 : 1);
+}
+
+/** Workers that have held the task, the newest first. */
+export function workersOf(task: TaskState): string[] {
+  if (task.status === 'none') return [];
+  return [...(task.status === 'running' ? [task.attempt.workerId] : []), ...task.ended.map(({ workerId }) => workerId).reverse()];
 }

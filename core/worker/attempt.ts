@@ -108,7 +108,7 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
     // A worker that stops has not lost its attempts: the next start gives them back.
     if (body === undefined && link.stopped.aborted) body = { case: 'returned', value: { reason: 'the worker was stopped' } };
     if (body === undefined) reporter.abandon();
-    else await reporter.finish(body);
+    else await reporter.finish(body, telemetry.logLines);
     telemetry.close();
     faultPoint('agent.ended');
     if ((await reporter.ended) === 'unsent') await spool.close();

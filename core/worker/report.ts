@@ -19,8 +19,8 @@ const answerMs = 5_000;
 export interface Reporter {
   /** @returns when the report is in the spool */
   send(body: ReportBody): Promise<void>;
-  /** Sends the last report of the attempt. */
-  finish(body: ReportBody): Promise<ReportEnd>;
+  /** Sends the last report of the attempt. @param logLines number of the last line of its log */
+  finish(body: ReportBody, logLines?: number): Promise<ReportEnd>;
   /** Resolves when the terminal report was answered, a report was refused, or the worker stops. */
   readonly ended: Promise<ReportEnd>;
   /** Drops what was not sent: the attempt is someone else's. */
@@ -58,10 +58,10 @@ export function createReporter(options: ReporterOptions): Reporter {
   const onStop = (): void => void spooling.then(() => end('unsent'));
   link.stopped.addEventListener('abort', onStop);
 
-  function enqueue(body: ReportBody): Promise<void> {
+  function enqueue(body: ReportBody, logLines = 0): Promise<void> {
     const number = (reports.at(-1)?.number ?? 0) + 1;
     const terminal = body.case !== 'phase' && body.case !== 'checkpoint';
-    const request = create(ReportRequestSchema, { bootId, taskId, attempt, number: BigInt(number), body });
+    const request = create(ReportRequestSchema, { bootId, taskId, attempt, number: BigInt(number), body, logLines: BigInt(logLines) });
     const report = { number, terminal, bytes: toBinary(ReportRequestSchema, request) };
     reports.push(report);
     spooling = spooling
@@ -138,9 +138,9 @@ export function createReporter(options: ReporterOptions): Reporter {
 
   if (reports.length > 0) void pump();
   return {
-    send: enqueue,
-    async finish(body) {
-      await enqueue(body);
+    send: (body) => enqueue(body),
+    async finish(body, logLines) {
+      await enqueue(body, logLines);
       if (link.stopped.aborted) end('unsent');
       return ended;
     },

@@ -17,15 +17,18 @@ export interface TelemetrySender {
   log(line: string): void;
   /** Publishes what waits, where NATS can be reached. @returns the last number sent */
   flush(): number;
+  /** Lines of the log so far, dropped ones too. */
+  readonly logLines: number;
   close(): void;
 }
 
 export function createTelemetry(link: Link, ref: AttemptRef): TelemetrySender {
   let number = 0;
   let metrics: MessageInitShape<typeof MetricSchema>[] = [];
-  let lines: string[] = [];
+  let lines: { number: number; text: string }[] = [];
+  let logLines = 0;
   let logBytes = 0;
-  let dropped = { metrics: 0, lines: 0 };
+  let droppedMetrics = 0;
   let publishedAt = -Infinity;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -41,40 +44,44 @@ export function createTelemetry(link: Link, ref: AttemptRef): TelemetrySender {
   };
 
   function publish(): void {
-    if (dropped.metrics + dropped.lines > 0) {
-      lines.unshift(`(${dropped.metrics} metrics and ${dropped.lines} lines of this log were dropped while NATS was away)`);
-      dropped = { metrics: 0, lines: 0 };
+    if (droppedMetrics > 0) {
+      const text = `(${droppedMetrics} metrics were dropped while NATS was away)`;
+      droppedMetrics = 0;
+      lines.push({ number: ++logLines, text });
+      logBytes += Buffer.byteLength(text) + 1;
     }
-    const log = takeLines();
+    const taken = takeLines();
     const message = create(TelemetrySchema, {
       taskId: ref.taskId,
       attempt: ref.attempt,
       number: BigInt(++number),
       timeMs: BigInt(Date.now()),
       metrics: metrics.splice(0, maxMetricsPerMessage),
-      log,
+      log: taken.map(({ text }) => `${text}\n`).join(''),
+      firstLine: BigInt(taken[0]?.number ?? 0),
     });
     publishedAt = performance.now();
     link.nats.publish(`telemetry.${link.workerId}.${ref.taskId}`, toBinary(TelemetrySchema, message));
   }
 
-  function takeLines(): string {
+  /** Lines that follow each other, up to where some were dropped. */
+  function takeLines(): typeof lines {
     let bytes = 0;
     let count = 0;
-    while (count < lines.length && (count === 0 || bytes + Buffer.byteLength(lines[count]!) + 1 <= maxLogBytesPerMessage)) {
-      bytes += Buffer.byteLength(lines[count]!) + 1;
+    while (count < lines.length && (count === 0 || (bytes + Buffer.byteLength(lines[count]!.text) + 1 <= maxLogBytesPerMessage && lines[count]!.number === lines[count - 1]!.number + 1))) {
+      bytes += Buffer.byteLength(lines[count]!.text) + 1;
       count += 1;
     }
     const taken = lines.splice(0, count);
-    logBytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-    return taken.map((line) => `${line}\n`).join('');
+    logBytes = lines.reduce((sum, { text }) => sum + Buffer.byteLength(text) + 1, 0);
+    return taken;
   }
 
   const stopListening = link.onNudge(schedule);
   return {
     metric(metric) {
       if (closed) return;
-      if (metrics.length >= maxWaitingMetrics) dropped.metrics += 1;
+      if (metrics.length >= maxWaitingMetrics) droppedMetrics += 1;
       else metrics.push({ timeMs: BigInt(Date.now()), ...metric });
       schedule();
     },
@@ -82,10 +89,10 @@ export function createTelemetry(link: Link, ref: AttemptRef): TelemetrySender {
       if (closed) return;
       const text = bounded(line);
       const bytes = Buffer.byteLength(text) + 1;
-      if (logBytes + bytes > maxWaitingLogBytes) {
-        dropped.lines += 1;
-      } else {
-        lines.push(text);
+      logLines += 1;
+      // What is dropped is missed by its number.
+      if (logBytes + bytes <= maxWaitingLogBytes) {
+        lines.push({ number: logLines, text });
         logBytes += bytes;
       }
       schedule();
@@ -93,6 +100,9 @@ export function createTelemetry(link: Link, ref: AttemptRef): TelemetrySender {
     flush() {
       while (waiting() && link.connected && !closed) publish();
       return number;
+    },
+    get logLines() {
+      return logLines;
     },
     close() {
       closed = true;

@@ -4,7 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { dataPaths, type Config } from '../../core/config.ts';
 import { ForgeError } from '../../core/errors.ts';
 import { verifyInbox } from '../../core/history/gateway-states.ts';
-import { connectNats } from '../../core/nats.ts';
+import { connectNats, requireRole, type NatsServer } from '../../core/nats.ts';
 import { natsService, findNatsServer } from '../local/nats-server.ts';
 import { startLeashed } from '../local/leashed-process.ts';
 import { isAlive, readLock, takeLock } from '../local/pid-lock.mjs';
@@ -18,15 +18,16 @@ const graceMs = 5_000;
  * AI Forge which runs on the data directory, or else one that is started on the data directory for the time of it.
  */
 export async function withNats<T>(config: Config, run: (connection: NatsConnection) => Promise<T>): Promise<T> {
-  const connected = async (url: string): Promise<T> => {
-    const connection = await connectNats(url, 'history', verifyInbox);
+  const connected = async (server: string | NatsServer): Promise<T> => {
+    const connection = await connectNats(server, 'history', verifyInbox);
     try {
       return await run(connection);
     } finally {
       await connection.close();
     }
   };
-  if (process.env['FORGE_NATS_URL']) return connected(config.natsUrl);
+  requireRole(config, 'operator');
+  if (process.env['FORGE_NATS_URL']) return connected(config);
   const lockPath = join(config.dataDir, 'lock');
   const owner = readLock(lockPath);
   if (owner !== undefined && isAlive(owner)) {

@@ -12,7 +12,7 @@ await runHistoryCommand('npm run restore -- FILE [--blobs DIR]', { takesFile: tr
     const paths = dataPaths(config.dataDir);
     const copies = blobs === undefined ? [] : await verifiedDigests(blobs);
     // Before the events, so that none names what is not there yet.
-    const { sequence, digest } = await restoreBackup(connection, file!, async () => {
+    const { sequence, digest } = await restoreBackup(connection, file!, config.natsReplicas, async () => {
       if (blobs !== undefined) await restoreBlobs(copies, blobs, paths.blobs);
     });
     // Whoever restores has decided what the history is: what a gateway saw here before stands against it no more.

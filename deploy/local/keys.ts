@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { apiKeyAggregate } from '../../core/access/api-key.ts';
 import { createKey, listKeys, revokeKey, type KnownKey } from '../../core/access/manage.ts';
-import { loadConfig } from '../../core/config.ts';
+import { loadConfig, type Config } from '../../core/config.ts';
 import { ForgeError } from '../../core/errors.ts';
 import { Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
 import { createLogger } from '../../core/logger.ts';
-import { connectNats } from '../../core/nats.ts';
+import { connectNats, requireRole, type NatsServer } from '../../core/nats.ts';
 import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { isAlive, readLock } from './pid-lock.mjs';
@@ -44,11 +44,11 @@ function lineOf(keyId: string, state: KnownKey): string {
 }
 
 /** The nats-server of the AI Forge that runs on this data directory, else the one of the settings. */
-function natsUrlOf({ dataDir, natsUrl }: { dataDir: string; natsUrl: string }): string {
-  if (process.env['FORGE_NATS_URL']) return natsUrl;
-  const owner = readLock(join(dataDir, 'lock'));
-  if (owner !== undefined && isAlive(owner) && typeof owner['natsUrl'] === 'string') return owner['natsUrl'];
-  throw new ForgeError('unavailable', `No AI Forge runs on ${dataDir}: start it with npm start, or say where NATS is with FORGE_NATS_URL`);
+function serverOf(config: Config): NatsServer {
+  if (process.env['FORGE_NATS_URL']) return config;
+  const owner = readLock(join(config.dataDir, 'lock'));
+  if (owner !== undefined && isAlive(owner) && typeof owner['natsUrl'] === 'string') return { natsUrl: owner['natsUrl'] };
+  throw new ForgeError('unavailable', `No AI Forge runs on ${config.dataDir}: start it with npm start, or say where NATS is with FORGE_NATS_URL`);
 }
 
 async function main(args: string[]): Promise<void> {
@@ -65,8 +65,10 @@ async function main(args: string[]): Promise<void> {
   if (command === 'create' && (values.name === undefined || values.scopes === undefined)) throw new Usage('create needs --name and --scopes');
   const request = command === 'create' ? { name: values.name!, scopes: scopesOf(values.scopes!), expiresInSeconds: secondsOf(values['expires-days']) } : undefined;
 
-  const connection = await connectNats(natsUrlOf(loadConfig(process.env)), 'keys');
-  const ledger = new Ledger({ store: await createJetStreamStore(connection), aggregates: [apiKeyAggregate] as never, logger: createLogger('keys') });
+  const config = loadConfig(process.env);
+  requireRole(config, 'operator');
+  const connection = await connectNats(serverOf(config), 'operator-keys', '_INBOX.operator.keys');
+  const ledger = new Ledger({ store: await createJetStreamStore(connection, { replicas: config.natsReplicas }), aggregates: [apiKeyAggregate] as never, logger: createLogger('keys') });
   try {
     await ledger.start();
     if (request !== undefined) {

@@ -49,6 +49,8 @@ export const methodNeeds: Readonly<Record<string, Need>> = {
   'aiforge.v1.JobService/CancelFineTune': 'train',
   'aiforge.v1.JobService/Deploy': 'train',
   'aiforge.v1.JobService/Validate': 'train',
+  'aiforge.v1.JobService/ListJobLogs': 'train',
+  'aiforge.v1.JobService/WatchJobLogs': 'train',
   'aiforge.v1.JobService/WatchJob': 'train',
   'aiforge.v1.ProjectService/CreateProject': 'train',
   'aiforge.v1.ProjectService/ListProjects': 'train',

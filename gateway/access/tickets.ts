@@ -18,12 +18,13 @@ export const ticketMs = 30_000;
 const streamName = 'TICKETS';
 const maxTickets = 100_000;
 
-export async function createTickets(connection: NatsConnection, now: () => number = Date.now): Promise<Tickets> {
+export async function createTickets(connection: NatsConnection, { now = Date.now, replicas = 1 }: { now?: () => number; replicas?: number } = {}): Promise<Tickets> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
   // Kept in memory alone, so a restart of NATS has lost it.
   const ensure = (): Promise<void> => ensureStream(manager, {
     name: streamName,
     subjects: ['ticket.*'],
+    num_replicas: replicas,
     storage: StorageType.Memory,
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.New,

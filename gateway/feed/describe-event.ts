@@ -11,6 +11,8 @@ export function describeEvent({ kind }: Event): string | undefined {
       return kind.value.phase;
     case 'checkpointSaved':
       return `checkpoint at step ${kind.value.step}, saved in ${kind.value.seconds.toFixed(1)} s`;
+    case 'microBatchHalved':
+      return `micro-batches of ${kind.value.batchSize} from now on, gathered ${kind.value.gradientAccumulation} times for a step`;
     case 'pauseRequested':
       return 'pause requested';
     case 'cancelRequested':

@@ -32,6 +32,8 @@ export class JobFeed {
   #cursor: Cursor = startCursor;
   #state: TaskState = initialState;
   #attempt = 0;
+  /** Who holds the attempt: others' metrics of it are none. */
+  #workerId = '';
   #closed = false;
   /** Number of the last telemetry message of the attempt. */
   #heard = { attempt: 0, number: 0 };
@@ -49,7 +51,7 @@ export class JobFeed {
     const moment = { id, time: envelopeTime(envelope) };
     for (const event of envelope.events) {
       this.#state = evolve(this.#state, event, moment);
-      if (event.kind.case === 'attemptStarted') this.#attempt = event.kind.value.attempt;
+      if (event.kind.case === 'attemptStarted') ({ attempt: this.#attempt, workerId: this.#workerId } = event.kind.value);
     }
     this.#cursor = { ...this.#cursor, event: sequence };
     const message = envelope.events.map(describeEvent).filter((text) => text !== undefined).join('; ');
@@ -66,7 +68,7 @@ export class JobFeed {
     const { telemetry } = stored;
     const number = Number(telemetry.number);
     if (this.#isEarly(telemetry.attempt) && this.#early.length < maxEarly) return void this.#early.push(stored);
-    if (telemetry.attempt !== this.#attempt || this.ended) return;
+    if (telemetry.attempt !== this.#attempt || stored.workerId !== this.#workerId || this.ended) return;
     if (this.#heard.attempt !== telemetry.attempt) this.#heard = { attempt: telemetry.attempt, number: 0 };
     const missing = number - this.#heard.number - 1;
     this.#heard.number = Math.max(this.#heard.number, number);

@@ -1,6 +1,5 @@
-import type { Telemetry } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { TelemetryStream } from './telemetry-stream.ts';
+import type { StoredTelemetry, TelemetryStream } from './telemetry-stream.ts';
 
 /** What was measured last in an attempt. */
 export interface Measured {
@@ -20,15 +19,19 @@ const completeMs = 2_000;
 
 /** The newest measured values of each task: the fold that status answers come from. */
 export class NewestMetrics {
+  /** By worker and task: what another than a task's own workers says of it is not told. */
   readonly #byTask = new Map<string, Measured>();
   readonly #completed = new Set<string>();
   readonly #abort = new AbortController();
   readonly #stream: TelemetryStream;
+  readonly #workersOf: (taskId: string) => readonly string[];
   readonly #logger: Logger;
   #running: Promise<void> | undefined;
 
-  constructor(stream: TelemetryStream, logger: Logger) {
+  /** @param workersOf who have held a task, the newest first */
+  constructor(stream: TelemetryStream, workersOf: (taskId: string) => readonly string[], logger: Logger) {
     this.#stream = stream;
+    this.#workersOf = workersOf;
     this.#logger = logger;
   }
 
@@ -50,7 +53,7 @@ export class NewestMetrics {
    * @returns undefined where there is nothing to wait for, which is nearly always
    */
   complete(taskId: string): Promise<void> | undefined {
-    const newest = this.#byTask.get(taskId);
+    const newest = this.get(taskId);
     if (newest === undefined || (newest.loss !== undefined && newest.step !== undefined) || this.#completed.has(taskId)) return undefined;
     return this.#readOlder(taskId);
   }
@@ -60,7 +63,7 @@ export class NewestMetrics {
     const done = new AbortController();
     const deadline = AbortSignal.any([done.signal, AbortSignal.timeout(completeMs)]);
     try {
-      for await (const stored of this.#stream.read(taskId, deadline, () => setImmediate(() => done.abort()))) this.#fold(stored.telemetry, true);
+      for await (const stored of this.#stream.read(taskId, deadline, () => setImmediate(() => done.abort()))) this.#fold(stored, true);
     } catch (error) {
       // A status is told without them rather than not at all.
       this.#completed.delete(taskId);
@@ -69,12 +72,17 @@ export class NewestMetrics {
   }
 
   get(taskId: string): Measured | undefined {
-    return this.#byTask.get(taskId);
+    for (const workerId of this.#workersOf(taskId)) {
+      const measured = this.#byTask.get(keyOf(workerId, taskId));
+      if (measured !== undefined) return measured;
+    }
+    return undefined;
   }
 
   /** @param older whether the message may be older than what is known, which then stands */
-  #fold(telemetry: Telemetry, older: boolean): void {
-    const before = this.#byTask.get(telemetry.taskId);
+  #fold({ workerId, telemetry }: StoredTelemetry, older: boolean): void {
+    const key = keyOf(workerId, telemetry.taskId);
+    const before = this.#byTask.get(key);
     // Late telemetry of an attempt that is over says nothing about now.
     if (before !== undefined && telemetry.attempt < before.attempt) return;
     const measured: Measured = before?.attempt === telemetry.attempt ? { ...before } : { attempt: telemetry.attempt };
@@ -89,14 +97,14 @@ export class NewestMetrics {
       measured.tokensPerSecond = metric.tokensPerSecond ?? measured.tokensPerSecond;
       if (metric.totalSteps > 0n) measured.totalSteps = Number(metric.totalSteps);
     }
-    this.#byTask.set(telemetry.taskId, measured);
+    this.#byTask.set(key, measured);
   }
 
   async #follow(caughtUp: () => void): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
-        for await (const { telemetry } of this.#stream.readNewest(this.#abort.signal, caughtUp)) {
-          this.#fold(telemetry, false);
+        for await (const stored of this.#stream.readNewest(this.#abort.signal, caughtUp)) {
+          this.#fold(stored, false);
         }
       } catch (error) {
         if (this.#abort.signal.aborted) return;
@@ -105,4 +113,8 @@ export class NewestMetrics {
       }
     }
   }
+}
+
+function keyOf(workerId: string, taskId: string): string {
+  return `${workerId} ${taskId}`;
 }

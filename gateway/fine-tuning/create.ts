@@ -9,6 +9,7 @@ import { minRows } from '../../core/training-file/limits.ts';
 import { checkProjectName } from '../../core/training/names.ts';
 import { trainSpecOf } from '../../core/training/train-spec.ts';
 import { findTrainingFile } from '../files/service.ts';
+import { withBaseShape } from '../jobs/base-shape.ts';
 import { createJob, repeatedJob } from '../jobs/create-job.ts';
 import { keyHash } from '../jobs/submit.ts';
 import type { CallContext } from '../method.ts';
@@ -18,7 +19,7 @@ import { checkMetadata } from './metadata.ts';
 /** Names of models that nobody but their maker has. */
 const hostedElsewhere = /^(gpt-(3\.5|4|5)|o[134](-|$)|chatgpt-|davinci-002$|babbage-002$)/;
 
-type Deps = Pick<FineTuningDeps, 'ledger' | 'served' | 'now'>;
+type Deps = Pick<FineTuningDeps, 'ledger' | 'served' | 'runnable' | 'now'>;
 
 /** Queues a job. Nothing is created when anything is wrong. @returns its id. @throws ForgeError */
 export async function createFineTuning(deps: Deps, request: CreateFineTuningJobRequest, context: Pick<CallContext, 'idempotencyKey' | 'caller'>): Promise<string> {
@@ -29,7 +30,7 @@ export async function createFineTuning(deps: Deps, request: CreateFineTuningJobR
   if (repeated !== undefined) return repeated;
 
   const model = checkModel(request.model, served);
-  const spec = specOf(request, model);
+  const spec = await withBaseShape(specOf(request, model));
   const project = request.suffix === undefined || request.suffix === '' ? projectFor(model) : checkProjectName(request.suffix, 'suffix');
   checkMetadata(request.metadata);
   if (request.trainingFile === '') throw invalid('training_file', 'is required: the id of an uploaded file');
@@ -39,6 +40,7 @@ export async function createFineTuning(deps: Deps, request: CreateFineTuningJobR
   checkRows('training_file', training.rows, validation === undefined ? minRows.train + minRows.heldout : minRows.train);
   if (validation !== undefined) checkRows('validation_file', validation.rows, minRows.heldout);
 
+  await deps.runnable?.(spec, 'model');
   const extract = create(ExtractSpecSchema, {
     commit: `file:${training.digest}`,
     fileDigest: training.digest,

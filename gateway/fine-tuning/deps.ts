@@ -1,6 +1,7 @@
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { EventStore } from '../../core/store/event-store.ts';
 import type { createFeeds } from '../feed/feeds.ts';
+import type { RunnableCheck } from '../jobs/runnable.ts';
 import type { NewestMetrics } from '../feed/newest-metrics.ts';
 import type { ResultFiles } from './result-files.ts';
 import type { ServedModels } from './served-models.ts';
@@ -12,5 +13,7 @@ export interface FineTuningDeps {
   metrics: NewestMetrics;
   served: ServedModels;
   results: ResultFiles;
+  /** Throws where no agent could ever run it. */
+  runnable?: RunnableCheck;
   now?: () => number;
 }

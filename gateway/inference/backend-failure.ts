@@ -21,7 +21,7 @@ const tooLong = /context_length_exceeded|exceed_context_size|maximum context len
  */
 export function knownFailure(status: number, text: string, endpoint: OpenAiEndpoint, model: TargetModel): ForgeError | undefined {
   // It is this service that is refused, not its client, which would take a 401 for a word on its own key.
-  if (status === 401 || status === 403) return refusedKey(status, text);
+  if (status === 401) return refusedKey();
   if (status === 404 || status === 405 || status === 501) {
     // Where a path is not known there is no error object, or one that does not speak of the model.
     if (status === 404 && /model/i.test(text)) return modelLost(model);
@@ -41,10 +41,9 @@ function doesNotFit(text: string, endpoint: OpenAiEndpoint, model: TargetModel):
   return new ForgeError('context_length_exceeded', `${field}: it is longer than the context of "${model.name}"; send less${quoted}`, { field });
 }
 
-/** @param text what the server said */
-export function refusedKey(status: number, text: string): ForgeError {
-  const said = errorOf(text)?.message;
-  return new ForgeError('unavailable', `The inference backend does not let this service in (status ${status}${typeof said === 'string' ? `: ${said.slice(0, 300)}` : ''}); a server that wants a key gets the one of FORGE_INFERENCE_KEY`);
+/** What the server says is not told: some repeat the key that they were given. */
+export function refusedKey(): ForgeError {
+  return new ForgeError('unavailable', 'The inference backend does not take the key of this service (status 401): set FORGE_INFERENCE_KEY to one that it takes');
 }
 
 /** The directory knows the alias, so a backend's "not found" means that the backend lost it; its own names are its own. */

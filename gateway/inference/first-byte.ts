@@ -55,7 +55,7 @@ class LimitedCall extends CancelSource implements BodyObserver {
     clearTimeout(this.#timer);
   }
 
-  end(): void {
+  over(): void {
     clearTimeout(this.#timer);
   }
 }

@@ -22,7 +22,7 @@ export function createOpenAiClient(http: UpstreamHttp, base: () => string) {
     async models(signal: AbortSignal): Promise<BackendModel[]> {
       const { status, value, text } = await http.json({ method: 'GET', url: `${base()}/models`, signal });
       const data = (value as { data?: unknown } | undefined)?.data;
-      if (status === 401 || status === 403) throw refusedKey(status, text);
+      if (status === 401) throw refusedKey();
       if (status !== 200 || !Array.isArray(data)) throw new ForgeError('unavailable', `The list of models could not be read (status ${status}): ${text.slice(0, 200)}`);
       return data.filter((m): m is { id: string; created?: number } => typeof m?.id === 'string').map((m) => ({ name: m.id, modifiedAt: new Date((m.created ?? 0) * 1000) }));
     },

@@ -89,7 +89,7 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
   observe(observer: BodyObserver): void {
     for (const chunk of this.#chunks) observer.chunk(chunk);
     if (this.#over === undefined) this.#observers.push(observer);
-    else if (this.#over.error === undefined) observer.end?.();
+    else observer.over(this.#over.error === undefined);
   }
 
   /** Whoever wants no more ends the backend's work too. */
@@ -129,7 +129,7 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
     if (this.#over !== undefined) return;
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#over = error === undefined ? {} : { error: this.#translate(error, this.#headersCame) };
-    if (error === undefined) for (const observer of this.#observers) observer.end?.();
+    for (const observer of this.#observers) observer.over(error === undefined);
     if (this.#over.error !== undefined && !this.#headersCame) this.#started.reject(this.#over.error);
     this.#wake();
   }

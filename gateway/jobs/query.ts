@@ -6,8 +6,10 @@ import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { hyperparametersOfTask } from '../../core/training/effective-batch.ts';
 import type { Measured } from '../feed/newest-metrics.ts';
 import { pageOf } from '../page.ts';
+import { memoryNeeds } from './memory.ts';
 import { wireStatus } from './wire-status.ts';
 
 export type MeasuredOf = (jobId: string) => Measured | undefined;
@@ -27,7 +29,9 @@ export async function findJob(ledger: Ledger, jobId: string): Promise<Task> {
 }
 
 /** What clients see of a job. Step, epoch and loss are the last that were measured, and absent before. */
-export function viewJob(task: Task, measured: Measured | undefined): JobView {
+export function viewJob(task: Task, measured: Measured | undefined, ledger: Pick<Ledger, 'head'>): JobView {
+  const hyperparameters = hyperparametersOfTask(task);
+  const needs = memoryNeeds(task, ledger);
   const result = task.status === 'completed' && task.result.kind.case === 'train' ? task.result.kind.value : undefined;
   // A new attempt goes on from its checkpoint: what the one before measured after it does not count any more.
   const current = task.status === 'running' && measured?.attempt !== task.attempt.number ? undefined : measured;
@@ -48,6 +52,9 @@ export function viewJob(task: Task, measured: Measured | undefined): JobView {
     error: task.status === 'failed' ? `${task.code}: ${task.reason}` : undefined,
     attempt: task.status === 'running' ? task.attempt.number : task.ended.at(-1)?.number,
     projectName: task.project,
+    memoryEstimate: needs === undefined ? undefined : { gpuBytes: BigInt(needs.gpu), cpuBytes: needs.cpu === undefined ? undefined : BigInt(needs.cpu) },
+    batchSize: hyperparameters?.batchSize,
+    gradientAccumulation: hyperparameters?.gradientAccumulation,
   };
 }
 
@@ -60,5 +67,5 @@ export function listJobs(ledger: Ledger, measured: MeasuredOf, request: ListFine
   for (const [, task] of ledger.all(taskAggregate)) if (task.status !== 'none' && task.kind === TaskKind.TRAIN) jobs.push(task);
   jobs.reverse();
   const page = pageOf(jobs, request, (job) => job.id, wanted);
-  return { jobs: page.items.map((job) => viewJob(job, measured(job.id))), nextPageToken: page.next };
+  return { jobs: page.items.map((job) => viewJob(job, measured(job.id), ledger)), nextPageToken: page.next };
 }

@@ -2,20 +2,22 @@ import { create, toJsonString } from '@bufbuild/protobuf';
 import { ForgeError, invalid, isForgeError } from '../../core/errors.ts';
 import { faultPoint } from '../../core/fault.ts';
 import { CreateFineTuneRequestSchema, JobStatus, type CreateFineTuneRequest } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { ExtractSpecSchema, TaskSpecSchema, type TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { ExtractSpecSchema, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { checkProjectName } from '../../core/training/names.ts';
 import { trainSpecOf } from '../../core/training/train-spec.ts';
 import type { CallContext } from '../method.ts';
+import { withBaseShape } from './base-shape.ts';
 import { createJob, repeatedJob } from './create-job.ts';
 import type { Resolve } from './resolve.ts';
+import type { RunnableCheck } from './runnable.ts';
 
 export interface SubmitDeps {
   ledger: Ledger;
   resolve: Resolve;
   /** Throws where no agent could ever run it. */
-  runnable?(spec: TrainSpec): Promise<void>;
+  runnable?: RunnableCheck;
   now?: () => number;
 }
 
@@ -25,13 +27,14 @@ const queuedMessage = 'Fine-tuning job queued';
 export async function submit(deps: SubmitDeps, request: CreateFineTuneRequest, context: Pick<CallContext, 'idempotencyKey' | 'caller'>) {
   const { ledger, now = Date.now } = deps;
   const project = checkProjectName(request.projectName);
-  const spec = trainSpecOf(request);
+  let spec = trainSpecOf(request);
   if (request.projectPath !== undefined && request.trainingFile !== undefined) throw invalid('training_file', 'give either training_file or project_path, not both');
   const sha256 = keyHash(context);
   const key = sha256 === undefined ? undefined : { sha256, bodySha256: sha256Hex(toJsonString(CreateFineTuneRequestSchema, request)) };
   // A body that differs is refused before anything else is looked at; a repeat needs no guardian.
   const repeated = key && (await repeatedJob(ledger, key, now()));
   if (repeated !== undefined) return accepted(repeated);
+  spec = await withBaseShape(spec);
   await deps.runnable?.(spec);
   const source = await resolveSource(deps, project, request);
   const extract = create(ExtractSpecSchema, { ...source, seed: spec.hyperparameters!.seed, baseModel: spec.baseModel, revision: spec.revision });

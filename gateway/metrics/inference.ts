@@ -81,7 +81,8 @@ class AnswerMeter implements BodyObserver {
     this.#end.push(bytes);
   }
 
-  end(): void {
+  over(whole: boolean): void {
+    if (!whole) return;
     const { prompt, completion } = readUsage(this.#end.text());
     this.#meter.prompt.add(prompt ?? 0);
     this.#meter.completion.add(completion ?? 0);

@@ -7,6 +7,7 @@ import { modelAggregate } from '../../core/model/model.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { withBaseShape } from '../jobs/base-shape.ts';
 import { createJob } from '../jobs/create-job.ts';
 import { deployIdOf, ensureTask, exportIdOf } from '../jobs/follow-up.ts';
 
@@ -28,7 +29,7 @@ export async function carryOut(ledger: Ledger, request: StepRequest): Promise<st
     case 'extract':
       return ensure(`${pipelineId}.extract`, action);
     case 'train':
-      return train(ledger, request, action.value.after, create(TaskSpecSchema, { kind: { case: 'train', value: action.value.spec! } }));
+      return train(ledger, request, action.value.after, create(TaskSpecSchema, { kind: { case: 'train', value: await withBaseShape(action.value.spec!) } }));
     case 'evaluate':
       return ensure(`${action.value.jobId}.gate`, action);
     case 'export':

@@ -4,6 +4,7 @@ import { isForgeError } from '../../core/errors.ts';
 import { faultPoint } from '../../core/fault.ts';
 import { StepRequestSchema, StepResponseSchema } from '../../core/gen/aiforge/v1/pipeline_pb.ts';
 import type { Logger } from '../../core/logger.ts';
+import { isAnswerable } from '../../core/reply-subject.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import { carryOut } from './carry-out.ts';
 
@@ -30,8 +31,7 @@ export function serveSteps({ connection, ledger, logger }: { connection: NatsCon
   const subscription = connection.subscribe('pipeline.step', {
     queue: 'gateway',
     callback: (error, message) => {
-      // Answers go to the guardian's inbox alone: a reply subject may name any subject.
-      if (error !== null || message.reply?.startsWith('_INBOX.guardian.') !== true) return;
+      if (error !== null || !isAnswerable(message.reply, '_INBOX.guardian')) return;
       const work = answer(message)
         .catch((cause: unknown) => logger.warn('an answer to a pipeline could not be sent', { error: cause }))
         .finally(() => underWay.delete(work));

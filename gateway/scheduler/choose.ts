@@ -15,12 +15,22 @@ export interface Offer {
   fleetHasGpu: boolean;
   /** Of the host that asks; `pool` names its pool. */
   labels: Readonly<Record<string, string>>;
+  /** Of the slot's GPU, or of the host where it has none; absent where the worker did not say. Bytes. */
+  memoryBytes?: number | undefined;
+  /** The most memory that a task takes in this slot, by estimate; undefined where that is not known. Bytes. */
+  needs?: (task: Task) => number | undefined;
+  /** The worker that asks. */
+  workerId?: string;
+  /** Whether another worker that is given work takes tasks of these kinds. */
+  others?: boolean;
 }
 
 /** Where these run is the project's own business: the guardian has the repositories, a gateway the backend. */
 const unplaced: readonly TaskKind[] = [TaskKind.EXTRACT, TaskKind.DEPLOY];
 
 const maxBackOffMs = 60_000;
+/** So long a task whose disk was full waits for another host, where there is one; that may be too busy, or not fit. */
+const elsewhereMs = 5 * 60_000;
 
 /** When a task may be tried again: at once after one failure, then later and later. Unix milliseconds. */
 export function readyAt({ failures, failedAt }: Task): number {
@@ -29,14 +39,20 @@ export function readyAt({ failures, failedAt }: Task): number {
 
 /** Whether a task can run now: it is queued, what it waits for is completed, and its back-off is over. */
 export function isReady(task: Task, lookup: Lookup, now: number): boolean {
-  return task.status === 'queued' && (task.after === '' || lookup(task.after).status === 'completed') && now >= readyAt(task);
+  return task.status === 'queued' && (task.after === '' || lookup(task.after).status === 'completed') && backOffIsOver(task, now);
+}
+
+/** A wait longer than any back-off was noted by a clock that was ahead: it would hold the task up for nothing. */
+function backOffIsOver(task: Task, now: number): boolean {
+  const left = readyAt(task) - now;
+  return left <= 0 || left > maxBackOffMs;
 }
 
 /**
  * What a free slot should try, best first. Pure. The most urgent first (see urgencyOf); among equally urgent ones it is
  * fair between projects: first the project with the fewest running tasks of these kinds, then the one whose last turn is the longest ago, so that a long queue holds up nobody on a single
- * slot; within a project the oldest task. Only what may run on this host; work for a GPU is left to the GPUs where
- * there are any.
+ * slot; within a project the oldest task. Only what may run on this host and is not estimated to need more memory than
+ * it has; work for a GPU is left to the GPUs where there are any.
  * @param now Unix milliseconds
  */
 export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now: number): Task[] {
@@ -50,15 +66,26 @@ export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now:
     if (task.status === 'running') running.set(task.project, (running.get(task.project) ?? 0) + 1);
     else if (isReady(task, lookup, now) && (offer.gpu || !offer.fleetHasGpu || !wantsGpu(task))) {
       const placement = placementOfTask(task, lookup);
-      if (unplaced.includes(task.kind) || fits(placement, offer.labels)) urgency.set(task, urgencyOf(task, placement, now));
+      if (unplaced.includes(task.kind) || (fits(placement, offer.labels) && hasRoom(task, offer) && !isBetterElsewhere(task, offer, now))) urgency.set(task, urgencyOf(task, placement, now));
     }
   }
   const of = (counts: Map<string, number>, task: Task): number => counts.get(task.project) ?? 0;
   return [...urgency.keys()].sort((a, b) => urgency.get(b)! - urgency.get(a)! || of(running, a) - of(running, b) || of(lastTurn, a) - of(lastTurn, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
 
+/** What is not known keeps nobody from trying. */
+function hasRoom(task: Task, { memoryBytes, needs }: Offer): boolean {
+  const needed = memoryBytes === undefined ? undefined : needs?.(task);
+  return needed === undefined || needed <= memoryBytes!;
+}
+
+function isBetterElsewhere({ ended, failedAt }: Task, { workerId, others }: Offer, now: number): boolean {
+  const last = ended.at(-1);
+  return others === true && last?.code === 'disk_full' && last.workerId === workerId && now < failedAt + elsewhereMs;
+}
+
 /** Quantized training runs on CUDA alone; any base model but the built-in one is too large for a CPU to be a good place. */
-function wantsGpu({ spec }: Task): boolean {
+export function wantsGpu({ spec }: Pick<Task, 'spec'>): boolean {
   if (spec.kind.case !== 'train') return false;
   const { hyperparameters, baseModel } = spec.kind.value;
   const quantized = hyperparameters?.quantization === Quantization.QUANTIZATION_4BIT || hyperparameters?.quantization === Quantization.QUANTIZATION_8BIT;

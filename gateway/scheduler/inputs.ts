@@ -5,6 +5,7 @@ import { ReferenceModelSchema, type Inputs, type TaskResult, type TrainSpec } fr
 import type { Ledger } from '../../core/store/ledger.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import type { Task } from '../../core/task/state.ts';
+import { hyperparametersOfTask } from '../../core/training/effective-batch.ts';
 import { exportIdOf } from '../jobs/follow-up.ts';
 
 type InputsInit = Partial<Omit<Inputs, '$typeName' | '$unknown'>>;
@@ -14,7 +15,7 @@ export function inputsOf(task: Task, ledger: Ledger): InputsInit {
   const { kind } = task.spec;
   switch (kind.case) {
     case 'train':
-      return { ...trainInputs(task, kind.value, ledger), project: task.project, ...checkpointInputs(task) };
+      return { ...trainInputs(task, kind.value, ledger), project: task.project, ...checkpointInputs(task), ...microBatchInputs(task, kind.value) };
     case 'evaluate':
       return { ...finishedTraining(kind.value.jobId, ledger), project: task.project, ...referenceInputs(kind.value.referenceJobId, ledger) };
     case 'export':
@@ -58,6 +59,11 @@ function referenceInputs(jobId: string, ledger: Ledger): InputsInit {
 
 function checkpointInputs(task: Task): InputsInit {
   return task.checkpoint === undefined ? {} : { checkpointDigest: task.checkpoint.digest, checkpointStep: BigInt(task.checkpoint.step) };
+}
+
+/** Where memory asked for smaller micro-batches: the rows keep the order that the planned ones gave them. */
+function microBatchInputs(task: Task, spec: TrainSpec): InputsInit {
+  return task.microBatch === undefined ? {} : { hyperparameters: hyperparametersOfTask(task)!, plannedBatchSize: spec.hyperparameters!.batchSize };
 }
 
 type Results = { [R in TaskResult['kind'] as R['case'] & string]: R['value'] & object };

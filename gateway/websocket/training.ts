@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { ForgeError, invalid, type ErrorCode } from '../../core/errors.ts';
-import { WatchJobRequestSchema, WatchJobResponseSchema, type JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { WatchJobLogsRequestSchema, WatchJobLogsResponseSchema, WatchJobRequestSchema, WatchJobResponseSchema, type JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { WatchRetrainRequestSchema, WatchRetrainResponseSchema, type RetrainService } from '../../core/gen/aiforge/v1/retrain_pb.ts';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { CallContext, Method } from '../method.ts';
 import { createCallContext, requestIdFrom } from '../port/call-context.ts';
@@ -17,44 +18,55 @@ import { defaultSocketLimits, type SocketLimits } from './limits.ts';
 import { createSender, TooSlow } from './sender.ts';
 
 export interface TrainingSocket {
-  /** For the port: answers the upgrade of `/ws/training/{job_id}`, and refuses others with 404. */
+  /** For the port: answers the upgrade of `/ws/training/{job_id}` and `/ws/training/{job_id}/logs`, and refuses others with 404. */
   handle: UpgradeHandler;
   /** Closes all with 1001. To be called before the port stops. */
   stop(): Promise<void>;
 }
 
-const path = /^\/ws\/training\/([^/]+)$/;
+const path = /^\/ws\/training\/([^/]+?)(\/logs)?$/;
 
 const retrySoon = { 'retry-after': '2' };
+
+const loggedKinds = { train: TaskKind.TRAIN, evaluate: TaskKind.EVALUATE, export: TaskKind.EXPORT } as const;
+
+interface Asked {
+  jobId: string;
+  logs: boolean;
+  after: string;
+  kind?: TaskKind;
+}
 
 /** Pipelines have ids of their own kind. */
 const isPipeline = (id: string): boolean => id.startsWith('agent_');
 
 /**
- * The feed of one job or pipeline over WebSocket: each message of `WatchJob` or `WatchRetrain` as one JSON object, after `?after=<cursor>` or from the
- * start. Closes with 1000 after the last; 4404: no such job; 4400: the cursor or another parameter is wrong; 1013: the
+ * The feed of one job or pipeline over WebSocket: each message of `WatchJob`, `WatchRetrain` or (below `/logs`) `WatchJobLogs` as one JSON object, after
+ * `?after=<cursor>` or from the start. Closes with 1000 after the last; 4404: no such job; 4400: the cursor or another parameter is wrong; 1013: the
  * client did not read; 1001: the service goes down; 1011: a fault of the service.
  */
-export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.method.watchJob>; watchRetrain: Method<typeof RetrainService.method.watchRetrain>; logger: Logger; limits?: Partial<SocketLimits> }): TrainingSocket {
+export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.method.watchJob>; watchJobLogs: Method<typeof JobService.method.watchJobLogs>; watchRetrain: Method<typeof RetrainService.method.watchRetrain>; logger: Logger; limits?: Partial<SocketLimits> }): TrainingSocket {
   const limits: SocketLimits = { ...defaultSocketLimits, ...deps.limits };
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
   const beat = keepAlive(server.clients, limits.pingMs);
   let stopping = false;
   server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
-  async function* messages(asked: { jobId: string; after: string }, context: CallContext): AsyncIterable<string> {
-    if (isPipeline(asked.jobId)) {
+  async function* messages(asked: Asked, context: CallContext): AsyncIterable<string> {
+    if (asked.logs) {
+      for await (const update of deps.watchJobLogs(create(WatchJobLogsRequestSchema, asked), context)) yield encodeMessage(WatchJobLogsResponseSchema, create(WatchJobLogsResponseSchema, update));
+    } else if (isPipeline(asked.jobId)) {
       for await (const update of deps.watchRetrain(create(WatchRetrainRequestSchema, asked), context)) yield encodeMessage(WatchRetrainResponseSchema, create(WatchRetrainResponseSchema, update));
     } else {
       for await (const update of deps.watchJob(create(WatchJobRequestSchema, asked), context)) yield encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update));
     }
   }
-  const feed = async (socket: WebSocket, jobId: string, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
+  const feed = async (socket: WebSocket, jobId: string, logs: boolean, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
     const send = createSender(socket, limits.bufferBytes, limits.graceMs);
     try {
-      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), after: cursor(query) }, createCallContext(gone, requestId, undefined, caller))) {
+      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller))) {
         if (gone.signal.aborted) return;
         await send(text);
       }
@@ -76,8 +88,8 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
     handle(request, socket, head) {
       const requestId = requestIdFrom(request.headers['x-request-id'] as string | undefined);
       const url = URL.parse(`http://localhost${request.url}`);
-      const jobId = url && path.exec(url.pathname)?.[1];
-      if (!jobId) return refuseRaw(socket, 404, 'No such WebSocket; there is /ws/training/{job_id}', requestId);
+      const [, jobId, logs] = (url && path.exec(url.pathname)) ?? [];
+      if (url === null || !jobId) return refuseRaw(socket, 404, 'No such WebSocket; there are /ws/training/{job_id} and /ws/training/{job_id}/logs', requestId);
       if (stopping) return refuseRaw(socket, 503, 'The service is going down', requestId, retrySoon);
       if (server.clients.size >= limits.clients) return refuseRaw(socket, 429, 'Too many WebSockets are open', requestId, retrySoon);
       request.headers['x-request-id'] = requestId;
@@ -85,7 +97,7 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
         // Breaches of the protocol close the socket by themselves; what a client sends is ignored.
         client.on('error', () => undefined);
         beat.watch(client);
-        void feed(client, jobId, url.searchParams, requestId, callerOf(request));
+        void feed(client, jobId, logs !== undefined, url.searchParams, requestId, callerOf(request));
       });
     },
     async stop() {
@@ -112,9 +124,13 @@ function close(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, bytes.toString('utf8').replace(/\ufffd+$/, ''));
 }
 
-function cursor(query: URLSearchParams): string {
-  for (const name of query.keys()) if (name !== 'after') throw invalid(name.slice(0, 60), 'no such parameter; known: after');
-  const after = query.getAll('after');
-  if (after.length > 1) throw invalid('after', 'stands twice');
-  return after[0] ?? '';
+function parameters(query: URLSearchParams, logs: boolean): { after: string; kind?: TaskKind } {
+  const known = logs ? ['after', 'kind'] : ['after'];
+  for (const name of query.keys()) {
+    if (!known.includes(name)) throw invalid(name.slice(0, 60), `no such parameter; known: ${known.join(', ')}`);
+    if (query.getAll(name).length > 1) throw invalid(name, 'stands twice');
+  }
+  const kind = query.get('kind');
+  if (kind !== null && !Object.hasOwn(loggedKinds, kind)) throw invalid('kind', `must be one of ${Object.keys(loggedKinds).join(', ')}`);
+  return { after: query.get('after') ?? '', ...(kind === null ? {} : { kind: loggedKinds[kind as keyof typeof loggedKinds] }) };
 }

@@ -6,7 +6,8 @@ import type { AskRequest, AskResponseSchema } from '../../core/gen/aiforge/v1/wo
 import type { Ledger } from '../../core/store/ledger.ts';
 import { nextAttempt, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { choose } from '../scheduler/choose.ts';
+import { memoryNeeds } from '../jobs/memory.ts';
+import { choose, type Offer } from '../scheduler/choose.ts';
 import { inputsOf } from '../scheduler/inputs.ts';
 import type { Roster } from './roster.ts';
 
@@ -26,12 +27,26 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
   if (ledger.head(agentAggregate, workerId).state.status !== 'open') return {};
 
   const lookup = (id: string) => ledger.head(taskAggregate, id).state;
-  for (const candidate of choose(tasks, { kinds: request.kinds, gpu: roster.isGpu(workerId, request.slot), fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed'), labels: request.labels }, lookup, Date.now())) {
+  const gpu = roster.isGpu(workerId, request.slot);
+  const offer: Offer = {
+    kinds: request.kinds,
+    gpu,
+    fleetHasGpu: roster.hasGpu((id) => ledger.head(agentAggregate, id).state.status !== 'removed'),
+    labels: request.labels,
+    memoryBytes: roster.memoryOf(workerId, request.slot),
+    workerId,
+    others: roster.hasOther(workerId, request.kinds, (id) => ledger.head(agentAggregate, id).state.status === 'open'),
+    needs: (task) => memoryNeeds(task, ledger)?.[gpu ? 'gpu' : 'cpu'],
+  };
+  for (const candidate of choose(tasks, offer, lookup, Date.now())) {
+    // Its command id names the attempt, so it is started as it was chosen or not at all.
+    const { state: newest, version: atVersion } = ledger.head(taskAggregate, candidate.id);
+    if (newest !== candidate) continue;
     try {
       // An ask whose attempt was lost before the worker heard of it may start the next one.
       const meta = { commandId: `ask:${workerId}:${request.bootId}:${request.askId}:${nextAttempt(candidate)}`, actor: `worker:${workerId}`, time: Date.now() };
       const command = { type: 'start', workerId, bootId: request.bootId, slot: request.slot, askId: request.askId, secretSha256: request.secretSha256 } as const;
-      const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta);
+      const { state } = await ledger.execute(taskAggregate, candidate.id, command, meta, { atVersion });
       faultPoint('gateway.ask.started');
       if (state.status === 'running' && state.attempt.askId === request.askId) return assignment(ledger, state);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
-import type { BeatRequest, WorkerInfo } from '../../core/gen/aiforge/v1/worker_pb.ts';
+import type { BeatRequest, Slot, WorkerInfo } from '../../core/gen/aiforge/v1/worker_pb.ts';
 
 export interface Present {
   info: WorkerInfo | undefined;
@@ -15,6 +15,12 @@ export interface Present {
 const youngMs = 1_000;
 /** A worker that was silent for longer is not counted on. */
 const lateMs = 60_000;
+
+/** Memory of a slot's GPU, or of the host where it has none, in bytes; undefined where the worker did not say. */
+export function slotMemory({ gpus, memoryBytes }: WorkerInfo, { gpuIndex }: Slot): number | undefined {
+  const bytes = gpuIndex === undefined ? memoryBytes : gpus.find(({ index }) => index === gpuIndex)?.memoryBytes;
+  return bytes === undefined || bytes === 0n ? undefined : Number(bytes);
+}
 
 /** Which workers were heard lately. Not an event: presence is a fact of now. Times are monotonic milliseconds. */
 export class Roster {
@@ -55,10 +61,26 @@ export class Roster {
     return this.#workers.get(workerId)?.info?.slots.some((one) => one.name === slot && one.gpuIndex !== undefined) ?? false;
   }
 
+  /** Memory of that slot's GPU, or of the host where it has none, in bytes; undefined where the worker did not say. */
+  memoryOf(workerId: string, slot: string): number | undefined {
+    const info = this.#workers.get(workerId)?.info;
+    const found = info?.slots.find((one) => one.name === slot);
+    return info === undefined || found === undefined ? undefined : slotMemory(info, found);
+  }
+
   /** Whether a worker that counts and was heard lately has a GPU that trains. */
   hasGpu(counts: (workerId: string) => boolean): boolean {
     const since = performance.now() - lateMs;
     for (const [workerId, { info, heardAt }] of this.#workers) if (heardAt >= since && counts(workerId) && info?.slots.some((slot) => slot.gpuIndex !== undefined)) return true;
+    return false;
+  }
+
+  /** Whether another worker that counts and was heard lately takes tasks of one of these kinds. */
+  hasOther(workerId: string, kinds: readonly TaskKind[], counts: (workerId: string) => boolean): boolean {
+    const since = performance.now() - lateMs;
+    for (const [id, { info, heardAt }] of this.#workers) {
+      if (id !== workerId && heardAt >= since && counts(id) && info?.slots.some((slot) => slot.kinds.some((kind) => kinds.includes(kind)))) return true;
+    }
     return false;
   }
 

@@ -18,9 +18,11 @@ import {
   type PinBaseRequest,
 } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import type { Logger } from '../../core/logger.ts';
+import { isAnswerable } from '../../core/reply-subject.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import type { SealLog } from '../logs/seal.ts';
 import { readyAt } from '../scheduler/choose.ts';
 import { answerAsk } from './ask.ts';
 import { answerBeat } from './beat.ts';
@@ -37,13 +39,14 @@ interface Deps {
   ledger: Ledger;
   blobs: BlobStore;
   roster: Roster;
+  sealLog: SealLog;
   config: Pick<Config, 'beatMs' | 'lossMs'>;
   logger: Logger;
 }
 
 /** The gateway's side of the worker protocol. The worker's id is taken from the subject alone. */
 export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
-  const { connection, ledger, blobs, roster, config, logger } = deps;
+  const { connection, ledger, blobs, roster, sealLog, config, logger } = deps;
   const gatewayId = randomUUID();
   const clock = new LossClock(config.lossMs, config.beatMs * 3);
   const subscriptions: Subscription[] = [];
@@ -59,8 +62,7 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
     const callback = (error: Error | null, message: Msg): void => {
       if (error !== null) return;
       const workerId = message.subject.split('.')[2]!;
-      // An answer goes to the worker's own inbox and nowhere else: a reply subject may name any subject.
-      if (message.reply?.startsWith(`_INBOX.${workerId}.`) !== true) return;
+      if (!isAnswerable(message.reply, `_INBOX.${workerId}`)) return;
       const work = handle(workerId, message).finally(() => underWay.delete(work));
       underWay.add(work);
     };
@@ -78,11 +80,15 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   }
 
   serve('ask', AskRequestSchema, AskResponseSchema, 'gateway', (workerId, request) => answerAsk({ ledger, roster }, workerId, request));
-  serve('report', ReportRequestSchema, ReportResponseSchema, 'gateway', (workerId, request) => answerReport({ ledger, blobs }, workerId, request));
+  serve('report', ReportRequestSchema, ReportResponseSchema, 'gateway', (workerId, request) => answerReport({ ledger, blobs, sealLog }, workerId, request));
   serve('pin', PinBaseRequestSchema, PinBaseResponseSchema, 'gateway', (workerId, request) => answerPin(ledger, workerId, request));
   serve('beat', BeatRequestSchema, BeatResponseSchema, undefined, async (workerId, beat) => {
     roster.heard(workerId, beat);
-    for (const { taskId, attempt } of beat.running) clock.heard(keyOf(taskId, attempt), performance.now());
+    for (const { taskId, attempt } of beat.running) {
+      // What another worker says of an attempt does not keep it alive.
+      const { state } = ledger.head(taskAggregate, taskId);
+      if (state.status === 'running' && state.attempt.workerId === workerId) clock.heard(keyOf(taskId, attempt), performance.now());
+    }
     return { gatewayId, verdicts: await answerBeat(ledger, workerId, beat) };
   });
 
@@ -98,19 +104,31 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   // An answer that a gateway took into its death is not waited for until it is late: whoever waits asks again now.
   connection.publish(wakeSubject, 'gateway');
 
+  /** The clock names an attempt at each beat until its loss is recorded. */
+  const losing = new Set<string>();
   function lose(key: string): void {
+    if (losing.has(key)) return;
+    losing.add(key);
     const { taskId, attempt } = parseKey(key);
     const meta = { commandId: `lose:${key}`, actor: 'gateway', time: Date.now() };
     const reason = `no beat of its worker for ${config.lossMs / 1000} s`;
-    const work = ledger
-      .execute(taskAggregate, taskId, { type: 'lose', attempt, reason }, meta)
+    const record = async () => {
+      const { state } = ledger.head(taskAggregate, taskId);
+      const held = state.status === 'running' && state.attempt.number === attempt;
+      const log = held ? await sealLog({ taskId, workerId: state.attempt.workerId, number: attempt }, 0) : undefined;
+      return ledger.execute(taskAggregate, taskId, { type: 'lose', attempt, reason, ...(log === undefined ? {} : { log }) }, meta);
+    };
+    const work = record()
       .then(
         ({ changed }) => {
           if (changed) logger.warn('an attempt is lost', { taskId, attempt, reason });
         },
         (error: unknown) => logger.warn('the loss of an attempt could not be recorded yet', { taskId, attempt, error: (error as Error).message }),
       )
-      .finally(() => underWay.delete(work));
+      .finally(() => {
+        losing.delete(key);
+        underWay.delete(work);
+      });
     underWay.add(work);
   }
 
@@ -144,9 +162,9 @@ export function serveWorkers(deps: Deps): { stop(): Promise<void> } {
   };
 }
 
-async function answerPin(ledger: Ledger, workerId: string, { baseModel, treeDigest, baseModelDigest }: PinBaseRequest): Promise<MessageInitShape<typeof PinBaseResponseSchema>> {
+async function answerPin(ledger: Ledger, workerId: string, { baseModel, treeDigest, baseModelDigest, shape }: PinBaseRequest): Promise<MessageInitShape<typeof PinBaseResponseSchema>> {
   const meta = { commandId: `pin:${workerId}:${treeDigest}`, actor: `worker:${workerId}`, time: Date.now() };
-  const { state } = await ledger.execute(baseModelAggregate, baseModel, { type: 'pin', baseModel, treeDigest, baseModelDigest }, meta);
+  const { state } = await ledger.execute(baseModelAggregate, baseModel, { type: 'pin', baseModel, treeDigest, baseModelDigest, shape }, meta);
   return state.status === 'pinned' ? { treeDigest: state.treeDigest, baseModelDigest: state.baseModelDigest } : {};
 }
 

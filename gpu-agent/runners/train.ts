@@ -34,6 +34,7 @@ export function createTrainRunner(deps: RunnerDeps, baseModels: BaseModels): Tas
         threads: deps.trainer.threads,
         device: context.slot.gpuIndex === undefined ? 'cpu' : 'auto',
         ...hyperparameters(inputs.hyperparameters ?? train.hyperparameters),
+        order_batch_size: inputs.plannedBatchSize ?? null,
       },
       onCheckpoint: (event) => checkpoints.add(event),
     }).catch(async (error: unknown) => {

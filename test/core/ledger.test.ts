@@ -7,7 +7,7 @@ import { modelAggregate } from '../../core/model/model.ts';
 import { reservationAggregate } from '../../core/idempotency/reservation.ts';
 import { baseModelAggregate } from '../../core/base-model/base-model.ts';
 import { encodeEnvelope } from '../../core/store/envelope.ts';
-import { UnknownOutcome, type EventStore } from '../../core/store/event-store.ts';
+import { UnknownOutcome, VersionConflict, type EventStore } from '../../core/store/event-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import { event } from '../../core/task/events.ts';
@@ -38,6 +38,23 @@ t.test('two writers on one stream: each task is started once, and both fold to t
   t.equal(snapshot(a), snapshot(b));
   t.equal(snapshot(await open(t, store)), snapshot(a), 'a projection rebuilt from nothing equals the running one');
   t.equal(a.rejected, 0);
+});
+
+t.test('an append that another one is in the way of, which is not decided yet, waits for it, and not for ever', async (t) => {
+  const inner = createMemoryStore();
+  let conflicts = 4;
+  const store: EventStore = {
+    ...inner,
+    async append(aggregate, id, bytes, version) {
+      if (conflicts-- > 0) throw new VersionConflict(`forge.${aggregate}.${id}`, version);
+      return inner.append(aggregate, id, bytes, version);
+    },
+  };
+  const ledger = await open(t, store);
+  t.equal((await ledger.execute(taskAggregate, 'job_1', queue, meta())).changed, true);
+  conflicts = Infinity;
+  await t.rejects(ledger.execute(taskAggregate, 'job_2', queue, meta()), { code: 'unavailable', message: /not decided/ });
+  t.equal(await store.lastSequence(), 1);
 });
 
 t.test('an append whose answer was lost is not made twice', async (t) => {

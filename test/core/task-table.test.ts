@@ -7,6 +7,7 @@ import { ReportRequestSchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import { admit } from '../../core/task/admit.ts';
 import type { TaskCommand, TaskCommandType } from '../../core/task/commands.ts';
 import { decide } from '../../core/task/decide.ts';
+import { event } from '../../core/task/events.ts';
 import { evolve } from '../../core/task/evolve.ts';
 import { initialState, type TaskState } from '../../core/task/state.ts';
 
@@ -119,6 +120,66 @@ t.test('what could not have been decided is not admitted', async (t) => {
       t.equal(admit(state, event) === undefined, allowed.includes(name), `${event.kind.case} while ${name}`);
     }
   }
+});
+
+/** A training that fails by a code, as its worker tells it. */
+const trainSpec = (batchSize: number, gradientAccumulation: number) => create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel: 'b', hyperparameters: { batchSize, gradientAccumulation } } } });
+const training = (batchSize: number, gradientAccumulation: number, maxAttempts = 3): TaskCommand => ({ type: 'queue', kind: TaskKind.TRAIN, project: 'p', spec: trainSpec(batchSize, gradientAccumulation), after: '', maxAttempts });
+const fails = (code: string, attempt: number, number = 1) => report(number, { case: 'failed', value: { code, reason: 'why', retryable: false } }, attempt);
+const saves = (attempt: number, step: number, number = 1) => report(number, { case: 'checkpoint', value: { step: BigInt(step), epoch: 0.5, digest: 'd'.repeat(64), seconds: 1 } }, attempt);
+
+t.test('memory that runs out is tried once with half the micro-batch, each step of as many examples', async (t) => {
+  for (const [size, accumulation, smaller] of [[4, 2, [2, 4]], [3, 8, [1, 24]], [5, 2, [2, 5]], [7, 1, [1, 7]], [1024, 1, [512, 2]]] as const) {
+    const { state, events } = run(after(training(size, accumulation), start), fails('out_of_memory', 1));
+    t.strictSame(events, ['reportAccepted', 'attemptEnded', 'microBatchHalved'], `${size} x ${accumulation}`);
+    t.match(state, { status: 'queued', microBatch: { batchSize: smaller[0], gradientAccumulation: smaller[1] } });
+    t.match(run(after(training(size, accumulation), start, fails('out_of_memory', 1), start), fails('out_of_memory', 2)).state, { status: 'failed', code: 'out_of_memory', reason: new RegExp(`^why \\(also with micro-batches of ${smaller[0]}\\)$`) }, 'and once only');
+  }
+  t.match(run(after(training(1, 8), start), fails('out_of_memory', 1)).state, { status: 'failed', code: 'out_of_memory', reason: "why (a micro-batch of 1 can't be halved)" });
+  t.match(run(after(training(1023, 4096), start), fails('out_of_memory', 1)).state, { status: 'failed' }, 'the trainer gathers 4096 times at most');
+  t.match(run(after(training(4, 2, 1), start), fails('out_of_memory', 1)).state, { status: 'queued' }, 'it is another way, however few attempts may fail');
+  t.match(run(after(training(4, 2), start, pause), fails('out_of_memory', 1)).state, { status: 'paused', microBatch: { batchSize: 2 } });
+  t.match(run(after(training(4, 2), start, cancel), fails('out_of_memory', 1)).state, { status: 'cancelled' });
+  t.match(run(after({ ...queue, kind: TaskKind.EXPORT } as TaskCommand, start), fails('out_of_memory', 1)).state, { status: 'failed' }, 'what is no training has no micro-batch');
+});
+
+t.test('a loss that is not finite is tried once from the last checkpoint', async (t) => {
+  const saved = after(training(4, 2), start, saves(1, 5));
+  const again = run(saved, fails('non_finite_loss', 1, 2)).state;
+  t.match(again, { status: 'queued', checkpoint: { step: 5 } });
+  t.match(run(again, start).state, { status: 'running', checkpoint: { step: 5 } });
+  t.match(run(run(again, start).state, fails('non_finite_loss', 2)).state, { status: 'failed', code: 'non_finite_loss', reason: 'why (in two attempts, the second from the checkpoint of step 5)' });
+  const further = after(training(4, 2), start, saves(1, 5), fails('non_finite_loss', 1, 2), start, saves(2, 9), fails('non_finite_loss', 2, 2));
+  t.match(further, { status: 'failed' }, 'progress in between makes no third');
+  t.match(after(training(4, 2), start, fails('non_finite_loss', 1), start, commands.lose), { status: 'running' }, 'another attempt, another number');
+  const retried = run(further, { type: 'retry', requestId: 'r' }).state;
+  t.match(run(run(retried, start).state, fails('non_finite_loss', 3)).state, { status: 'queued' }, 'asked for by somebody, it is tried twice again');
+});
+
+t.test('attempts that save the same checkpoint again make no progress', async (t) => {
+  const once = after(training(4, 2), start, saves(1, 5), report(2, { case: 'failed', value: { code: 'c', reason: 'r', retryable: true } }));
+  t.match(once, { status: 'queued', failures: 1 });
+  const crash = (attempt: number) => report(2, { case: 'failed', value: { code: 'c', reason: 'r', retryable: true } }, attempt);
+  t.match(run(run(run(once, start).state, saves(2, 5)).state, crash(2)).state, { status: 'queued', failures: 2 });
+  t.match(run(run(run(once, start).state, saves(2, 6)).state, crash(2)).state, { status: 'queued', failures: 1 });
+});
+
+t.test('a halving that could not have been decided is not admitted', async (t) => {
+  const failedOnce = after(training(4, 2), start, report(1, { case: 'failed', value: { code: 'c', reason: 'r', retryable: true } }));
+  const halving = (attempt: number, batchSize: number, gradientAccumulation: number) => event('microBatchHalved', { attempt, batchSize, gradientAccumulation });
+  t.equal(admit(failedOnce, halving(1, 2, 4)), undefined);
+  for (const wrong of [halving(2, 2, 4), halving(1, 3, 4), halving(1, 2, 2), halving(1, 0, 8)]) t.ok(admit(failedOnce, wrong), JSON.stringify(wrong.kind.value));
+  t.match(admit(evolve(failedOnce, halving(1, 2, 4), { id: 'x', time: 1 }), halving(1, 1, 8)), /halved twice/);
+  t.match(admit(states.running!, halving(1, 2, 4)), /while the task is running/);
+  t.match(admit(states.queued!, halving(1, 2, 4)), /no training/);
+});
+
+t.test('the log of an attempt is named by its end, however it ends', async (t) => {
+  const log = { digest: 'e'.repeat(64), lines: 7 };
+  for (const command of [{ ...completed, log }, { ...failed(1, true), log }, { ...report(1, { case: 'stopped', value: {} }), log }, { ...report(1, { case: 'returned', value: { reason: 'r' } }), log }, { ...commands.lose, log } as TaskCommand]) {
+    t.match(run(states.running!, command).state, { ended: [{ logDigest: log.digest, logLines: 7 }] });
+  }
+  t.match(run(states.running!, completed).state, { ended: [{ logDigest: '', logLines: 0 }] }, 'none where there is none');
 });
 
 t.test('an attempt keeps the hash of its secret, and nothing else is one', async (t) => {

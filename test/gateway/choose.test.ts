@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import t from 'tap';
+import { AttemptOutcome } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { Priority, Quantization, TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { initialState, type Task } from '../../core/task/state.ts';
 import { choose, readyAt, type Lookup, type Offer } from '../../gateway/scheduler/choose.ts';
@@ -8,7 +9,7 @@ import { agingMs, placementOfTask, urgencyOf } from '../../gateway/scheduler/pla
 
 const spec = (baseModel: string, quantization: Quantization = Quantization.QUANTIZATION_NONE) => create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel, hyperparameters: { quantization } } } });
 const task = (id: string, project: string, createdAt: number, more: Partial<Task> = {}): Task =>
-  ({ id, project, createdAt, updatedAt: createdAt, kind: TaskKind.TRAIN, spec: spec('ai-forge/starter'), after: '', maxAttempts: 5, ended: [], failures: 0, failedAt: 0, startedAt: 0, checkpoint: undefined, totalSteps: undefined, status: 'queued', ...more }) as Task;
+  ({ id, project, createdAt, updatedAt: createdAt, kind: TaskKind.TRAIN, spec: spec('ai-forge/starter'), after: '', maxAttempts: 5, ended: [], failures: 0, failedAt: 0, startedAt: 0, endedBeforeRetry: 0, microBatch: undefined, checkpoint: undefined, totalSteps: undefined, status: 'queued', ...more }) as Task;
 const cpu: Offer = { kinds: [TaskKind.TRAIN], gpu: false, fleetHasGpu: false, labels: {} };
 const order = (tasks: Task[], offer = cpu, now = 1_000_000): string[] => choose(tasks, offer, () => initialState, now).map(({ id }) => id);
 
@@ -32,6 +33,8 @@ t.test('what fails again and again waits longer each time', async (t) => {
   t.strictSame([0, 1, 2, 3, 4, 20].map((failures) => readyAt(failed(failures))), [0, 0, 2_000, 3_000, 5_000, 61_000]);
   t.strictSame(order([failed(3)], cpu, 2_999), []);
   t.strictSame(order([failed(3)], cpu, 3_000), ['x']);
+  const ahead = task('x', 'x', 0, { failures: 3, failedAt: 3_600_000 });
+  t.strictSame(order([ahead], cpu, 3_000), ['x'], 'a failure that was noted by a clock an hour ahead holds nothing up for that long');
 });
 
 t.test('work for a GPU is left to GPUs where there are any', async (t) => {
@@ -79,11 +82,14 @@ const queues = fc.array(
     priority: fc.constantFrom(Priority.UNSPECIFIED, Priority.LOW, Priority.NORMAL, Priority.HIGH),
     pool: fc.constantFrom('', 'night'),
     zone: fc.constantFrom(undefined, 'a', 'b'),
+    needed: fc.option(fc.integer({ min: 0, max: 40 }), { nil: undefined }),
   }),
   { maxLength: 25 },
-).map((all) => all.map(({ project, createdAt, startedAt, status, large, priority, pool, zone }, n): Task =>
-  task(`t${n}`, project, createdAt, { startedAt, status, spec: placed(large ? 'org/large' : 'ai-forge/starter', { priority, pool, labels: zone === undefined ? {} : { zone } }) } as Partial<Task>)));
-const offers = fc.record({ kinds: fc.constant([TaskKind.TRAIN]), gpu: fc.boolean(), fleetHasGpu: fc.boolean(), labels: fc.constantFrom<Record<string, string>>({}, { pool: 'night' }, { zone: 'a' }, { pool: 'night', zone: 'b' }) });
+).map((all) => all.map(({ project, createdAt, startedAt, status, large, priority, pool, zone, needed }, n): Task =>
+  task(`t${n}`, project, createdAt, { startedAt, status, totalSteps: needed, spec: placed(large ? 'org/large' : 'ai-forge/starter', { priority, pool, labels: zone === undefined ? {} : { zone } }) } as Partial<Task>)));
+/** What a task needs, told by a field that means nothing here. */
+const needed = ({ totalSteps }: Task): number | undefined => totalSteps;
+const offers = fc.record({ kinds: fc.constant([TaskKind.TRAIN]), gpu: fc.boolean(), fleetHasGpu: fc.boolean(), labels: fc.constantFrom<Record<string, string>>({}, { pool: 'night' }, { zone: 'a' }, { pool: 'night', zone: 'b' }), memoryBytes: fc.option(fc.integer({ min: 0, max: 40 }), { nil: undefined }), needs: fc.constant(needed) });
 const now = 7 * agingMs;
 const none: Lookup = () => initialState;
 
@@ -94,11 +100,29 @@ t.test('for any queue: only what is queued and may run on the host, each once, w
     const allowed = tasks.filter((one) => {
       const { pool, labels } = placementOfTask(one, none)!;
       return one.status === 'queued' && pool === (offer.labels['pool'] ?? '') && (labels['zone'] === undefined || labels['zone'] === offer.labels['zone']) &&
+        (offer.memoryBytes === undefined || one.totalSteps === undefined || one.totalSteps <= offer.memoryBytes) &&
         (offer.gpu || !offer.fleetHasGpu || (one.spec.kind.value as { baseModel: string }).baseModel === 'ai-forge/starter');
     });
     return new Set(ids).size === ids.length && ids.toSorted().join() === allowed.map(({ id }) => id).toSorted().join() && ids.join() === choose(tasks.toReversed(), offer, none, now).map(({ id }) => id).join();
   }), { numRuns: 500 });
   t.pass('500 queues');
+});
+
+t.test('a slot gets nothing that is estimated to take more memory than it has; what is not known is tried', async (t) => {
+  const needs: Record<string, number | undefined> = { small: 10, large: 30, unknown: undefined };
+  const tasks = Object.keys(needs).map((id, n) => task(id, 'a', n));
+  const offer = { ...cpu, needs: ({ id }: Task) => needs[id] };
+  t.strictSame(order(tasks, { ...offer, memoryBytes: 24 }), ['small', 'unknown']);
+  t.strictSame(order(tasks, { ...offer, memoryBytes: 30 }), ['small', 'large', 'unknown']);
+  t.strictSame(order(tasks, { ...offer, memoryBytes: undefined }), ['small', 'large', 'unknown'], 'a worker that does not say what it has');
+});
+
+t.test('what found a disk full waits for another host, where there is one, and not for ever', async (t) => {
+  const full = { number: 1, workerId: 'one', bootId: 'b', reported: 1, outcome: AttemptOutcome.FAILED, code: 'disk_full', reason: '', logDigest: '', logLines: 0 };
+  const tasks = [task('x', 'a', 1, { ended: [full], failures: 1, failedAt: 1_000 })];
+  const at = (workerId: string, others: boolean, now = 2_000): string[] => order(tasks, { ...cpu, workerId, others }, now);
+  t.strictSame([at('one', true), at('two', true), at('one', false)], [[], ['x'], ['x']]);
+  t.strictSame(at('one', true, 1_000 + 5 * 60_000), ['x'], 'the others may be busy, or not fit');
 });
 
 t.test('for any queue: nobody starves, and projects are treated alike', async (t) => {

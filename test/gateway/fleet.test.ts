@@ -14,6 +14,8 @@ import type { TaskRunner } from '../../core/worker/task-runner.ts';
 import { createWorker } from '../../core/worker/worker.ts';
 import { followFleet, isAgent } from '../support/fleet-feed.ts';
 import { gatewayScene, watch, type GatewayScene } from '../support/gateway-scene.ts';
+import { writeModelFolder } from '../support/model-folder.ts';
+import { makeFolder } from '../support/repository.ts';
 
 const job = { project_name: 'tiny', base_model: 'ai-forge/starter' };
 const gib = 1n << 30n;
@@ -164,6 +166,36 @@ t.test('draining to the end: what runs is finished, nothing new is begun', async
   t.equal((await scene.get(`/status/${waiting}`)).body['status'], 'queued');
   // A beat that crosses the end of its attempt may be told that this is over.
   t.notOk(stops.includes('drain'));
+});
+
+t.test('the memory that a job takes is estimated and shown; one that no GPU has is refused at once', async (t) => {
+  const scene = await gatewayScene(t);
+  await scene.guardian();
+  const base = await makeFolder(t);
+  await writeModelFolder(base, { hidden: 64, layers: 2 });
+  const small = { ...job, base_model: base, rank: 8, batch_size: 4, max_seq_length: 128 };
+  const huge = { ...small, max_seq_length: 131_072, batch_size: 1024 };
+  const waiting = await scene.post('/v1/fine-tune', huge);
+  t.equal(waiting.status, 200, 'while no agent is known, nothing is known of memory');
+  await scene.post(`/v1/fine-tune/${waiting.body['job_id'] as string}/cancel`);
+
+  await agent(t, scene, 'one', lasting);
+  const until = followFleet(t, scene.url, 'one');
+  await until(isAgent('one', AgentStatus.READY));
+  const { status, body } = await scene.post('/v1/fine-tune', small);
+  t.equal(status, 200);
+  const { memory_estimate: estimate, batch_size: batchSize, gradient_accumulation: accumulation } = (await scene.get(`/status/${body['job_id'] as string}`)).body;
+  const { gpu_bytes: gpuBytes, cpu_bytes: cpuBytes } = estimate as { gpu_bytes: number; cpu_bytes: number };
+  t.ok(gpuBytes > 2 ** 30 && gpuBytes < 3 * 2 ** 30 && cpuBytes > 0, `${gpuBytes} bytes on a GPU, ${cpuBytes} without`);
+  t.same([batchSize, accumulation], [4, 8]);
+  await until((change) => change.case === 'agent' && change.value.slots[0]?.task?.taskId === body['job_id']);
+
+  const before = (await scene.get('/v1/fine-tune')).body['jobs'] as unknown[];
+  t.match(await scene.post('/v1/fine-tune', huge), { status: 400, body: { detail: /^base_model: training .* takes \d+\.\d GiB of GPU memory by estimate, and the largest GPU has 24\.0 GiB, so nobody could ever run it; lower batch_size/ } });
+  t.equal(((await scene.get('/v1/fine-tune')).body['jobs'] as unknown[]).length, before.length, 'and nothing is created');
+  const unknown = await scene.post('/v1/fine-tune', { ...huge, base_model: 'nobody/knows-this-one' });
+  t.equal(unknown.status, 200, 'a model whose size is not known is not guessed at');
+  t.notOk('memory_estimate' in (await scene.get(`/status/${unknown.body['job_id'] as string}`)).body);
 });
 
 t.test('a job that nobody could ever run says so at once, and creates nothing', async (t) => {

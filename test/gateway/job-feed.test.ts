@@ -10,7 +10,7 @@ import { JobFeed } from '../../gateway/feed/job-feed.ts';
 
 const spec = create(TaskSpecSchema, { kind: { case: 'export', value: { jobId: 'x' } } });
 const stored = (sequence: number, ...events: Event[]) => ({ sequence, aggregate: 'task', id: 'job_1', bytes: new Uint8Array(), envelope: create(EnvelopeSchema, { time: timestampFromMs(sequence), events }) });
-const metric = (attempt: number, number: number, step: number) => ({ sequence: number, telemetry: create(TelemetrySchema, { taskId: 'job_1', attempt, number: BigInt(number), timeMs: BigInt(number), metrics: [{ step: BigInt(step) }] }) });
+const metric = (attempt: number, number: number, step: number, workerId = 'w') => ({ sequence: number, workerId, telemetry: create(TelemetrySchema, { taskId: 'job_1', attempt, number: BigInt(number), timeMs: BigInt(number), metrics: [{ step: BigInt(step) }] }) });
 /** An attempt with its first report, as a worker makes it before it measures anything. */
 const started = (attempt: number): Event[] => [event('attemptStarted', { attempt, workerId: 'w' }), event('reportAccepted', { attempt, number: 1n })];
 
@@ -34,6 +34,14 @@ t.test('what has aged out is told as a gap', async (t) => {
   feed.addTelemetry(metric(1, 8, 80));
   t.strictSame(await told(feed), ['state', 'state', 'gap', '1:40', '1:50', 'gap', '1:80']);
   t.strictSame(await told(feed, '2-1-5-0'), ['gap', '1:80'], 'a watcher that goes on sees only the gap that is new to it');
+});
+
+t.test('what another worker says of an attempt is not told', async (t) => {
+  const feed = running();
+  feed.addTelemetry(metric(1, 1, 1));
+  feed.addTelemetry(metric(1, 2, 99, 'stranger'));
+  feed.addTelemetry(metric(1, 2, 2));
+  t.strictSame(await told(feed), ['state', 'state', '1:1', '1:2']);
 });
 
 t.test('metrics of an attempt wait for its start, and late ones of the one before are dropped', async (t) => {

@@ -75,6 +75,14 @@ export function createServices(): { routes: PortDeps['routes']; jobs: Implementa
     async cancelFineTune({ jobId: id }) {
       return status(id, 'Cancelled');
     },
+    async listJobLogs({ jobId: id }) {
+      known(id);
+      return { jobId: id, attempt: 1, lines: [{ number: 1n, time: created, text: 'loading' }], lastLine: 1n };
+    },
+    async *watchJobLogs({ jobId: id }) {
+      known(id);
+      yield { cursor: '1-1', attempt: 1, line: { number: 1n, time: created, text: 'loading' } };
+    },
     async deploy() {
       throw new ForgeError('still_running', 'The deployment goes on; ask GET /status again', { retryAfterSeconds: 5 });
     },

@@ -18,7 +18,7 @@ const noRetrain = async function* (): AsyncGenerator<never> {
 
 async function start(t: Test, limits: Partial<SocketLimits> = {}) {
   const { routes, jobs, probe } = createServices();
-  const training = createTrainingSocket({ watchJob: jobs.watchJob, watchRetrain: noRetrain, logger: silentLogger, limits });
+  const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: noRetrain, logger: silentLogger, limits });
   const server = createPort({ routes, raw: [], websocket: training.handle, logger: silentLogger, limits: { idleMs: 200, headerMs: 200 } });
   const { port } = await server.listen('127.0.0.1', 0);
   t.teardown(async () => {

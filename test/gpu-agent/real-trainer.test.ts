@@ -35,10 +35,15 @@ t.test('the real trainer: starter, training paused and gone on with, evaluation,
   await scene.agent({ real: true });
   const hyperparameters = { epochs: 400, learningRate: 2e-4, rank: 4, usePissa: true, maxSteps: 30, maxSeqLength: 128, batchSize: 2, gradientAccumulation: 2 };
   let pinned = '';
-  gateway.pin = ({ treeDigest, baseModelDigest }) => ({ treeDigest: (pinned = treeDigest), baseModelDigest });
+  let shape: unknown;
+  gateway.pin = ({ treeDigest, baseModelDigest, shape: told }) => {
+    shape = told;
+    return { treeDigest: (pinned = treeDigest), baseModelDigest };
+  };
 
   scene.train('job_1', datasetDigest, { baseModel: 'ai-forge/starter', hyperparameters });
   await gateway.until<Telemetry>('telemetry', (message: Telemetry) => message.metrics.some((metric) => metric.loss !== undefined), patienceMs);
+  t.match(shape, { hiddenSize: 192, layers: 4, vocabulary: 2048, linears: { length: 7 } }, 'its size is told with the pin');
   gateway.request('job_1', RequestedStop.PAUSE);
   await gateway.report('job_1', 'stopped', patienceMs);
   const saved = gateway.accepted.filter((report) => report.body.case === 'checkpoint').at(-1)!.body.value as CheckpointReport;

@@ -63,7 +63,7 @@ async function scene(t: Test) {
   const remove = (project: string, minutes: number) => ledger.execute(projectAggregate, project, { type: 'delete' }, meta(ago(minutes)));
 
   /** A training of a project: queued, started with `checkpoints`, completed with `adapter`, as far as they are given. */
-  async function train(id: string, project: string, minutes: number, { start = true, checkpoints = [] as string[], adapter = '' } = {}): Promise<void> {
+  async function train(id: string, project: string, minutes: number, { start = true, checkpoints = [] as string[], adapter = '', log = '' } = {}): Promise<void> {
     const time = ago(minutes);
     const spec = create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel: 'b' } } });
     await ledger.execute(taskAggregate, id, { type: 'queue', kind: TaskKind.TRAIN, project, spec, after: '', maxAttempts: 3 }, meta(time));
@@ -75,7 +75,7 @@ async function scene(t: Test) {
 
     async function report(body: NonNullable<Parameters<typeof create<typeof ReportRequestSchema>>[1]>['body']): Promise<void> {
       number += 1n;
-      await ledger.execute(taskAggregate, id, { type: 'report', workerId: 'w', report: create(ReportRequestSchema, { bootId: 'b', taskId: id, attempt: 1, number, body: body as never }) }, meta(time));
+      await ledger.execute(taskAggregate, id, { type: 'report', workerId: 'w', report: create(ReportRequestSchema, { bootId: 'b', taskId: id, attempt: 1, number, body: body as never }), ...(log === '' ? {} : { log: { digest: log, lines: 1 } }) }, meta(time));
     }
   }
   const round = (own: Set<string>, store: BlobStore = blobs) => removeBlobs(own, { ledger, blobs: store });
@@ -111,6 +111,17 @@ t.test('what ended before the deletion goes, what is newer or another’s stays;
   t.strictSame(left, new Set(), 'while one waits for a worker and another runs');
   for (const [digest, there] of [[older, false], [adapter, false], [last, true], [others, true], [both, true], [newer, true]] as const) t.equal(await has(digest), there);
   t.equal(await remaining(), 4 * 3, 'what is shared stays whole');
+});
+
+t.test('the logs of a deleted project’s attempts go, those of others stay', async (t) => {
+  const { tree, has, register, remove, train, round, own } = await scene(t);
+  const [adapter, log, others] = [await tree('adapter', 50), await tree('log', 50), await tree('another log', 50)];
+  await register('app', 60);
+  await train('job_1', 'app', 50, { adapter, log });
+  await train('job_2', 'other', 50, { adapter, log: others });
+  await remove('app', 30);
+  await round(await own());
+  t.strictSame([await has(log), await has(others), await has(adapter)], [false, true, true]);
 });
 
 t.test('two deleted projects keep nothing for each other', async (t) => {

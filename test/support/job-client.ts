@@ -33,12 +33,17 @@ export interface JobClient {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<any>;
 }
 
+/** What a client needs: where it asks, which may change from one request to the next, and when somebody listens there. */
+export interface ServedStack extends Pick<Stack, 'url' | 'logs'> {
+  readonly gateway: Pick<Stack['gateway'], 'ready'>;
+}
+
 /** Between two tries while the service is there and says that a part of it is not. */
 const backOffMs = 50;
 const defaultLimitMs = 60_000;
 
 /** A client as the promises are made to it: it asks again when there was no answer, and believes every answer. */
-export function createJobClient(stack: Pick<Stack, 'url' | 'gateway' | 'logs'>): JobClient {
+export function createJobClient(stack: ServedStack): JobClient {
   const acknowledged = new Map<string, string>();
   const feeds = new Map<string, FeedMessage[]>();
   const oddities: string[] = [];

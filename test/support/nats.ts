@@ -13,6 +13,7 @@ export { freePort };
 
 export interface TestNats {
   url: string;
+  port: number;
   dir: string;
   pid(): number;
   /** kill -9, then the same server on the same port and files. */
@@ -25,7 +26,7 @@ export interface TestNats {
  * A free port that no outgoing connection is given: of the range for those, a client that connects anew while the server
  * is down may get the very port, and the server could not come back.
  */
-async function lastingPort(): Promise<number> {
+export async function lastingPort(): Promise<number> {
   for (;;) {
     const port = randomInt(12_000, 32_000);
     const probe = createServer();
@@ -36,12 +37,18 @@ async function lastingPort(): Promise<number> {
   }
 }
 
-/** A real nats-server with JetStream on a free loopback port, its own directory, gone with the test. */
-export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
+/** Nobody is asked who they are. */
+export const openConfig = (port: number, dir: string): string => `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`;
+
+/**
+ * A real nats-server with JetStream on a free loopback port, its own directory, gone with the test.
+ * @param configOf its configuration, in `<dir>/nats.conf`
+ */
+export async function startNats(t: Pick<Test, 'teardown'>, configOf: (port: number, dir: string) => string | Promise<string> = openConfig): Promise<TestNats> {
   const dir = await mkdtemp(join(tmpdir(), 'forge-nats-'));
   const port = await lastingPort();
   const config = join(dir, 'nats.conf');
-  await writeFile(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(dir, 'data'))}, sync_interval: always, max_file_store: 4GB }\n`);
+  await writeFile(config, await configOf(port, dir));
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     child = spawn(natsBinary(), ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -68,7 +75,7 @@ export async function startNats(t: Pick<Test, 'teardown'>): Promise<TestNats> {
     await kill();
     await rm(dir, { recursive: true, force: true });
   });
-  return { url: `nats://127.0.0.1:${port}`, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
+  return { url: `nats://127.0.0.1:${port}`, port, dir, pid: () => child!.pid!, kill, start, restart: () => (restarting = restarting.then(async () => { await kill(); await start(); })) };
 }
 
 /** nats-server of the project's Python environment, else the one on PATH. */

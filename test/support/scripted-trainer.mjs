@@ -1,20 +1,30 @@
 /**
  * A real process that speaks the trainer's protocol and does what the first row of its data says, so that the daemon
  * is tested in milliseconds. {"script": {steps, holdAt, loseAt, commit, error, crash, deaf, log}}: `holdAt` waits for orders
- * after that step, `loseAt` tells of a checkpoint that is gone, `deaf` heeds none.
+ * after that step, `loseAt` tells of a checkpoint that is gone, `deaf` heeds none; `holdIn` waits in the
+ * phase `loading` or `evaluating`; `failAt` {step, code, message} fails
+ * after that step. Where `--scripts <file>` names a list for each command, the next of it is done instead.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const [command, , configFile] = process.argv.slice(2);
+const [command, , configFile, , scriptsFile] = process.argv.slice(2);
 const config = JSON.parse(readFileSync(configFile, 'utf8'));
 const events = Number(process.env.FORGE_TRAINER_EVENTS_FD);
 const say = (type, fields = {}) => writeSync(events, `${JSON.stringify({ type, ...fields })}\n`);
 const rows = command === 'train' ? config.train_file : command === 'evaluate' ? config.heldout_file : undefined;
-const script = rows === undefined ? {} : (JSON.parse(readFileSync(rows, 'utf8').split('\n')[0]).script ?? {});
+const script = scriptsFile !== undefined ? nextScript() : rows === undefined ? {} : (JSON.parse(readFileSync(rows, 'utf8').split('\n')[0]).script ?? {});
 let step = config.resume_from ? JSON.parse(readFileSync(join(config.resume_from, 'state.json'), 'utf8')).step : 0;
+
+/** Takes it from its list; past its end nothing special is done. */
+function nextScript() {
+  const scripts = JSON.parse(readFileSync(scriptsFile, 'utf8'));
+  const next = scripts[command]?.shift() ?? {};
+  writeFileSync(scriptsFile, JSON.stringify(scripts));
+  return next;
+}
 
 function saveCheckpoint() {
   const path = join(config.output_dir, `checkpoint-${step}`);
@@ -39,6 +49,7 @@ const alive = setInterval(() => {}, 1 << 30);
 process.stderr.write(`pid ${process.pid}\n`);
 if (script.log) process.stderr.write(`${script.log}\n`);
 say('phase', { phase: 'loading' });
+if (script.holdIn === 'loading') await new Promise(() => {});
 if (script.error) {
   say('error', script.error);
   process.exit(1);
@@ -61,12 +72,20 @@ function train() {
     say('metrics', { step, epoch: step / 10, loss: 5 - step, learning_rate: 1e-4, grad_norm: 1, tokens_per_second: 100, eta_seconds: total - step, tokens_seen: step * 10 });
     if (script.crash && step === script.crash.at) process.kill(process.pid, script.crash.signal);
     if (config.checkpoint_every_steps && step % config.checkpoint_every_steps === 0) saveCheckpoint();
+    if (step === script.failAt?.step) {
+      say('error', script.failAt);
+      process.exit(1);
+    }
     if (step === script.holdAt) return undefined;
+  }
+  if (script.holdIn === 'evaluating') {
+    say('phase', { phase: 'evaluating' });
+    return undefined;
   }
   const adapter = join(config.output_dir, 'adapter');
   mkdirSync(adapter, { recursive: true });
   const { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } = process.env;
-  writeFileSync(join(adapter, 'forge.json'), JSON.stringify({ base_model: config.base_model, resumed: config.resume_from !== null, environment: { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } }));
+  writeFileSync(join(adapter, 'forge.json'), JSON.stringify({ base_model: config.base_model, resumed: config.resume_from !== null, batch: { batch_size: config.batch_size, gradient_accumulation: config.gradient_accumulation, order_batch_size: config.order_batch_size }, environment: { TMPDIR, CUDA_DEVICE_ORDER, CUDA_VISIBLE_DEVICES } }));
   writeFileSync(join(adapter, 'metrics.jsonl'), '{"step":1,"loss":4}\n');
   return { adapter_dir: adapter, final_loss: 5 - total, steps: total, epochs: 1, tokens_seen: total * 10, seconds: 0.1, package_versions: { torch: 'none' }, base_model_digest: 'c'.repeat(64), base_model_revision: script.commit, heldout: { loss: 1, perplexity: Math.E, tokens: 10, examples: 2 } };
 }

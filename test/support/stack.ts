@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { createFileBlobStore } from '../../core/blobs/file-blob-store.ts';
 import { dataPaths } from '../../core/config.ts';
-import { connectNats } from '../../core/nats.ts';
+import { connectNats, type NatsServer } from '../../core/nats.ts';
 import type { StoredEnvelope } from '../../core/store/event-store.ts';
 import { createJetStreamStore } from '../../core/store/jetstream-store.ts';
 import { readHistory } from './check-stream.ts';
@@ -52,6 +52,8 @@ export interface Stack {
   dataDirOf(worker: string): string;
   /** Starts one more agent, another worker on the same host. Resolves when it is ready. */
   anotherAgent(workerId: string): Promise<ServiceProcess>;
+  /** Starts one more gateway on the same stream and blobs, otherwise with a data directory of its own. */
+  anotherGateway(workerId: string): Promise<{ url: string; gateway: ServiceProcess }>;
   /** The next trainer that gets there kills itself. */
   trainerDies(death: TrainerDeath): Promise<void>;
   /** Trainers of that command wait at that step (of an evaluation or export: twentieth), or later, as long as they are held. */
@@ -73,14 +75,30 @@ export interface StackOptions {
   guardianMain?: string;
   /** Guardian and agents have data directories of their own, as on hosts that share no disk: blobs are the gateway's alone. */
   apart?: boolean;
+  /** Instead of a nats-server that asks nobody who they are. */
+  server?: StackServer;
+  /** Instead of gateway/main.ts, with its arguments. */
+  gatewayMain?: readonly string[];
 }
+
+/** A nats-server, or a cluster, and how each reaches it. */
+export interface StackServer {
+  nats: TestNats;
+  /** Settings of a process. @param service `gateway`, `guardian`, `agent` or another agent's id */
+  envOf(service: string): NodeJS.ProcessEnv;
+  /** How the test itself does. */
+  own: NatsServer;
+}
+
+/** Prefix of the test's own inboxes: an operator's. */
+const ownInbox = '_INBOX.operator.test';
 
 const root = join(import.meta.dirname, '../..');
 /**
  * Processes are started a hundred times here: what one has compiled the next one takes. Not in the stack's folder, since
  * the engine of a gateway that was killed writes to it a moment longer than the test lasts.
  */
-const compileCache = join(tmpdir(), 'forge-compile-cache');
+export const compileCache = join(tmpdir(), 'forge-compile-cache');
 
 /** Starts everything and resolves when all is ready. All of it is gone with the test. */
 export async function startStack(t: Pick<Test, 'teardown'>, options: StackOptions = {}): Promise<Stack> {
@@ -88,7 +106,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
   const repository = await makeRepository(t, options.files ?? smallProject(), join(folder, 'projects', 'toy'));
   const trainerDir = join(folder, 'trainer');
   await mkdir(trainerDir);
-  const nats = await startNats(t);
+  const { nats, envOf, own } = options.server ?? (await openServer(t));
   const port = await freePort();
   const dataDir = join(folder, 'data');
   const env = {
@@ -98,7 +116,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     FORGE_PORT: String(port),
     FORGE_DATA_DIR: dataDir,
     FORGE_PROJECT_ROOTS: dirname(repository),
-    FORGE_NATS_URL: nats.url,
+    FORGE_NATS_URL: own.natsUrl,
     FORGE_PYTHON: options.python ?? (await steppingPython(folder)),
     FORGE_BEAT_MS: '100',
     FORGE_FENCE_MS: '600',
@@ -109,15 +127,15 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     ...options.env,
   };
   const dataDirOf = (worker: string): string => (options.apart === true ? join(folder, `data-of-${worker}`) : dataDir);
-  const envOf = (worker: string) => ({ ...env, ...(options.apart === true ? { FORGE_DATA_DIR: dataDirOf(worker), FORGE_BLOBS_URL: `http://127.0.0.1:${port}` } : {}) });
+  const apartOf = (worker: string): NodeJS.ProcessEnv => (options.apart === true ? { FORGE_DATA_DIR: dataDirOf(worker), FORGE_BLOBS_URL: `http://127.0.0.1:${port}` } : {});
   const services = [
-    createServiceProcess('gateway', [join(root, 'gateway/main.ts')], env),
-    createServiceProcess('guardian', [options.guardianMain ?? join(root, 'guardian/main.ts')], envOf('guardian')),
-    createServiceProcess('gpu-agent', [join(root, 'gpu-agent/main.ts')], envOf('local')),
+    createServiceProcess('gateway', options.gatewayMain ?? [join(root, 'gateway/main.ts')], { ...env, ...envOf('gateway') }),
+    createServiceProcess('guardian', [options.guardianMain ?? join(root, 'guardian/main.ts')], { ...env, ...apartOf('guardian'), ...envOf('guardian') }),
+    createServiceProcess('gpu-agent', [join(root, 'gpu-agent/main.ts')], { ...env, ...apartOf('local'), ...envOf('agent') }),
   ];
   const [gateway, guardian, agent] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
   t.teardown(() => Promise.all(services.map((service) => service.stop())));
-  const connection = await connectNats(nats.url, 'fault-test');
+  const connection = await connectNats(own, 'fault-test', ownInbox);
   t.teardown(() => connection.close());
   await Promise.all(services.map((service) => service.ready()));
   return {
@@ -125,7 +143,7 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
     url: `http://127.0.0.1:${port}`,
     blobs: createFileBlobStore(dataPaths(dataDir).blobs),
     async history() {
-      const reader = await connectNats(nats.url, 'history');
+      const reader = await connectNats(own, 'history', ownInbox);
       try {
         return await readHistory(await createJetStreamStore(reader));
       } finally {
@@ -133,10 +151,21 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
       }
     },
     async anotherAgent(workerId) {
-      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...envOf(workerId), FORGE_WORKER_ID: workerId });
+      const another = createServiceProcess(workerId, [join(root, 'gpu-agent', 'main.ts')], { ...env, ...apartOf(workerId), FORGE_WORKER_ID: workerId, ...envOf(workerId) });
       services.push(another);
       await another.ready();
       return another;
+    },
+    async anotherGateway(workerId) {
+      const own = join(folder, workerId);
+      await mkdir(own);
+      await mkdir(dataPaths(dataDir).blobs, { recursive: true });
+      await symlink(dataPaths(dataDir).blobs, dataPaths(own).blobs);
+      const port = await freePort();
+      const gateway = createServiceProcess(workerId, [join(root, 'gateway', 'main.ts')], { ...env, FORGE_WORKER_ID: workerId, FORGE_DATA_DIR: own, FORGE_PORT: String(port), ...envOf(workerId) });
+      services.push(gateway);
+      await gateway.ready();
+      return { url: `http://127.0.0.1:${port}`, gateway };
     },
     trainerDies: (death) => writeFile(join(trainerDir, 'die'), JSON.stringify(death)),
     async trainerHolds(command, step) {
@@ -158,6 +187,11 @@ export async function startStack(t: Pick<Test, 'teardown'>, options: StackOption
   };
 }
 
+async function openServer(t: Pick<Test, 'teardown'>): Promise<StackServer> {
+  const nats = await startNats(t);
+  return { nats, envOf: () => ({}), own: { natsUrl: nats.url } };
+}
+
 /** Another process writes it, and tells nobody: it is looked at every few milliseconds. */
 async function untilWritten(file: string, ms = 60_000): Promise<number> {
   const deadline = performance.now() + ms;
@@ -177,12 +211,12 @@ async function steppingPython(folder: string): Promise<string> {
   return path;
 }
 
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FORGE_')));
 }
 
 /** Enough text files, unlike each other, that some are held out. */
-function smallProject(): Record<string, string> {
+export function smallProject(): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: 24 }, (_, number) => {
       const lines = Array.from({ length: 24 }, (_line, line) => `export const value${number}_${line} = ${number * 131 + line * 17}; // number ${line} of module ${number}`);

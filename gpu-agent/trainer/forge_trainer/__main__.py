@@ -24,8 +24,8 @@ def main(arguments: list[str]) -> int:
 
     events = EventStream.from_environment()
     control = Control()
-    if options.command != "train":
-        control.on_pause = lambda: _stop_without_checkpoint(events)
+    # Until a training has begun its steps there is nothing to save either, and loading may take minutes.
+    control.on_pause = lambda: _stop_without_checkpoint(events)
     control.listen()
     # Before torch loads OpenMP: threads that spin while they wait are ten times slower once the cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -71,7 +71,7 @@ def _run(command: str, config: Path, events: EventStream, control: Control) -> N
 
 
 def _stop_without_checkpoint(events: EventStream) -> None:
-    """Pausing a command that keeps no checkpoints: what it wrote so far lies in temporary names only."""
+    """Pausing what has nothing to keep: what was written so far lies in temporary names only."""
     events.send("stopped", step=0)
     os._exit(EXIT_PAUSED)
 

@@ -89,6 +89,17 @@ def take_tensors(model: Any) -> Tensors:
     return tensors
 
 
+def require_finite(tensors: Tensors, step: int) -> None:
+    """Raises TrainerError non_finite_loss where a weight became NaN or infinite: nothing may go on from that."""
+    import torch
+
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise TrainerError(
+                "non_finite_loss", f"{name} is not finite after step {step}; lower learning_rate and look at the data"
+            )
+
+
 def load_tensors(model: Any, tensors: Tensors) -> None:
     """Puts A and B back in place. Raises TrainerError bad_config when they do not fit the model."""
     import torch

@@ -40,6 +40,9 @@ class TrainConfig:
     max_seq_length: int = setting(default=1024, check=between(8, 1_048_576))
     batch_size: int = setting(default=1, check=between(1, 4096))
     gradient_accumulation: int = setting(default=8, check=between(1, 4096))
+    # The batch_size that the order of the rows follows, where memory asks for a smaller one than was planned: with as
+    # many rows to an optimizer step, each step is of the same rows, and a checkpoint from before goes on.
+    order_batch_size: int | None = setting(default=None, check=between(1, 4096))
     warmup_ratio: float = setting(default=0.03, check=between(0, 0.9))
     seed: int = setting(default=0, check=between(0, MAX_SEED))
     quantization: Quantization = "none"
@@ -51,6 +54,11 @@ class TrainConfig:
     use_unsloth: bool = False
     device: DeviceChoice = "auto"
     threads: int | None = setting(default=None, check=between(1, 4096))
+
+    @property
+    def rows_in_order(self) -> int:
+        """Rows of like length that follow each other in an epoch's order."""
+        return self.order_batch_size or self.batch_size
 
     def problems(self) -> Iterator[str]:
         """What is wrong between fields."""
@@ -64,6 +72,8 @@ class TrainConfig:
             yield "early_stopping_patience: needs a heldout_file to evaluate on"
         if self.use_pissa and self.lora_dropout > 0:
             yield "lora_dropout: must be 0 with use_pissa (the adapter carries the base's principal part)"
+        if self.batch_size * self.gradient_accumulation % self.rows_in_order != 0:
+            yield "order_batch_size: must divide batch_size * gradient_accumulation"
         if self.target_modules is not None and "lm_head" in self.target_modules:
             yield "target_modules: lm_head cannot be adapted, since the loss is taken from its weight directly"
 

@@ -30,6 +30,7 @@ class ForgeTrainer(SFTTrainer):
         self,
         *,
         seed: int,
+        order_batch_size: int,
         checkpoint: Checkpoint | None,
         metrics: Metrics,
         before_micro_step: Callable[[], None],
@@ -38,7 +39,7 @@ class ForgeTrainer(SFTTrainer):
         **options: Any,
     ) -> None:
         lengths = [len(ids) for ids in options["train_dataset"]["input_ids"]]
-        self._sampler = EpochSampler(lengths, options["args"].per_device_train_batch_size, seed)
+        self._sampler = EpochSampler(lengths, order_batch_size, seed)
         self._checkpoint = checkpoint
         self._metrics_log = metrics
         self._before_micro_step = before_micro_step

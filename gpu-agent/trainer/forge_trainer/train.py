@@ -88,6 +88,8 @@ def train(config: TrainConfig, events: EventStream, control: Control) -> dict[st
             trainable_parameters=trainable,
             total_parameters=total,
         )
+        # From here on a pause is for the run to heed, which saves.
+        control.on_pause = None
         events.phase("training")
         run.execute()
     adapter_dir = Path(config.output_dir) / ADAPTER
@@ -126,6 +128,9 @@ def _fingerprint(config: TrainConfig, base_dir: Path) -> dict[str, Any]:
     fields = {name: list(v) if isinstance(v := given[name], tuple) else v for name in RUN_FIELDS}
     return {
         **fields,
+        # As they were planned: memory that ran out makes no other run of it.
+        "batch_size": config.rows_in_order,
+        "gradient_accumulation": config.batch_size * config.gradient_accumulation // config.rows_in_order,
         "base_model_digest": model_digest(base_dir),
         "train_file": _dataset_digest(config.train_file),
         "heldout_file": _dataset_digest(config.heldout_file) if config.heldout_file else None,
@@ -157,6 +162,7 @@ def _trainer(
 
     return ForgeTrainer(
         seed=config.seed,
+        order_batch_size=config.rows_in_order,
         checkpoint=checkpoint,
         metrics=run.metrics,
         before_micro_step=run.before_micro_step,
@@ -180,6 +186,7 @@ def _write_adapter(
     directory: Path, config: TrainConfig, run: Any, prepared: Any, tokenizer: Any, versions: dict[str, str]
 ) -> None:
     trained = run.best if run.best is not None else adapter.take_tensors(prepared.model)
+    adapter.require_finite(trained, run.step)
     with atomic.new_directory(directory) as work:
         adapter.save_plain_lora(prepared.model, work, config.base_model, trained, prepared.initial)
         tokenizer.save_pretrained(str(work))

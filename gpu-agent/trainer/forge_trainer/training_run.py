@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from .checkpoint import Checkpoint, save_checkpoint
 from .configs import TrainConfig
 from .control import Control, StopRequested
 from .epoch_sampler import EpochSampler
+from .errors import TrainerError
 from .events import EventStream
 from .heldout import heldout_loss
 from .metrics import Metrics
@@ -42,7 +44,7 @@ class Plan:
 def _steps_for_tokens(config: TrainConfig, rows: Sequence[Row], max_tokens: int) -> int:
     """The first optimizer step by whose end `max_tokens` of the counted tokens were seen, in the sampler's order."""
     counts = [len(row.input_ids) if config.max_tokens_of == "all" else row.completion_tokens for row in rows]
-    sampler = EpochSampler([len(row.input_ids) for row in rows], config.batch_size, config.seed)
+    sampler = EpochSampler([len(row.input_ids) for row in rows], config.rows_in_order, config.seed)
     rows_per_step = config.batch_size * config.gradient_accumulation
     steps = seen = 0
     while True:
@@ -162,6 +164,12 @@ class TrainingRun:
             self.trainer.processing_class.pad_token_id,
             lambda _: self._control.check(),
         )
+        if not math.isfinite(measured.loss):
+            raise TrainerError(
+                "non_finite_loss",
+                f"the held-out loss became {measured.loss} after step {self.step}; "
+                "lower learning_rate and look at the data",
+            )
         summary = measured.summary()
         self._evaluated_step = self.step
         self.metrics.evaluation(self.step, self.epoch, summary)
@@ -177,6 +185,9 @@ class TrainingRun:
     def _save(self) -> None:
         began = time.monotonic()
         trainer = self.trainer
+        present = adapter.take_tensors(self._prepared.model)
+        # The loss that would tell of it is the next step's.
+        adapter.require_finite(present, self.step)
         path = save_checkpoint(
             Path(self._config.output_dir) / CHECKPOINTS,
             step=self.step,
@@ -188,7 +199,7 @@ class TrainingRun:
                 "evaluated_step": self._evaluated_step,
                 "worse": self._worse,
             },
-            adapter=adapter.take_tensors(self._prepared.model),
+            adapter=present,
             initial=self._prepared.initial,
             best=self.best,
             optimizer=trainer.optimizer.state_dict(),

@@ -70,8 +70,10 @@ def test_cancel_ends_at_once_and_saves_nothing(train_config: dict[str, Any], sta
 def test_a_pause_before_the_first_step_says_so(train_config: dict[str, Any], start: Start) -> None:
     child = start("train", long_run(train_config))
     child.until("phase")
+    asked = time.monotonic()
     child.say("pause")
     assert child.end() == PAUSED
+    assert time.monotonic() - asked < 5  # not when all is loaded
     assert child.events[-1] == {"type": "stopped", "step": 0}
     assert not any(event["type"] == "checkpoint" for event in child.events)
 

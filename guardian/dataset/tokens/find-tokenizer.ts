@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { hubCacheFolder, hubSnapshotFolder } from '../../../core/model-files/hub-cache.ts';
 import type { TokenizerFiles } from './counter.ts';
 import { fetchTokenizer } from './hub.ts';
 import { fromSentencePiece } from './sentencepiece.ts';
@@ -43,7 +43,7 @@ export async function findTokenizer(baseModel: { name: string; revision: string 
   if (!hubId.test(name)) return { missing: `${name} is neither an absolute path nor a hub id (owner/name)` };
   if (revision !== '' && (!revisionForm.test(revision) || revision.includes('..'))) return { missing: `${revision} is no revision of ${name}` };
   const label = revision === '' ? name : `${name}@${revision}`;
-  const cached = await readCache(options.cacheDir ?? cacheFolder(env), name, revision || 'main');
+  const cached = await readCache(options.cacheDir ?? hubCacheFolder(env), name, revision || 'main');
   signal.throwIfAborted();
   if (!('missing' in cached)) return named(label, cached);
   if (isOn(env['HF_HUB_OFFLINE'])) return { missing: `${label} is not in the Hugging Face cache, and HF_HUB_OFFLINE is set` };
@@ -68,16 +68,9 @@ async function readFolder(folder: string): Promise<TokenizerFiles | { missing: s
   }
 }
 
-/** `models--owner--name/refs/<revision>` names the commit whose files are under `snapshots/`. */
 async function readCache(cache: string, name: string, revision: string): Promise<TokenizerFiles | { missing: string }> {
-  const folder = join(cache, `models--${name.replace('/', '--')}`);
-  const named = await readIfThere(join(folder, 'refs', revision)).catch(() => undefined);
-  const commit = named?.toString('utf8').trim() ?? revision;
-  return /^[0-9a-f]{40}$/.test(commit) ? readFolder(join(folder, 'snapshots', commit)) : { missing: 'not in the cache' };
-}
-
-function cacheFolder(env: NodeJS.ProcessEnv): string {
-  return env['HF_HUB_CACHE'] || (env['HF_HOME'] ? join(env['HF_HOME'], 'hub') : join(env['XDG_CACHE_HOME'] || join(env['HOME'] ?? homedir(), '.cache'), 'huggingface/hub'));
+  const folder = await hubSnapshotFolder(cache, name, revision);
+  return folder === undefined ? { missing: 'not in the cache' } : readFolder(folder);
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

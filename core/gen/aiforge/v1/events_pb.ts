@@ -12,7 +12,7 @@ import type { ChangeMetrics, GateCheck, GatePolicy, PlannedStep, RetrainPolicy, 
 import { file_aiforge_v1_pipeline } from "./pipeline_pb.ts";
 import type { RetrainRequest } from "./retrain_pb.ts";
 import { file_aiforge_v1_retrain } from "./retrain_pb.ts";
-import type { ExtractSpec, TaskKind, TaskResult, TaskSpec, TrainSpec } from "./task_pb.ts";
+import type { ExtractSpec, ModelShape, TaskKind, TaskResult, TaskSpec, TrainSpec } from "./task_pb.ts";
 import { file_aiforge_v1_task } from "./task_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/events.proto.
  */
 export const file_aiforge_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCLEFwoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjMKDmFnZW50X2NvcmRvbmVkGEYgASgLMhkuYWlmb3JnZS52MS5BZ2VudENvcmRvbmVkSAASQAoVYWdlbnRfZHJhaW5fcmVxdWVzdGVkGEcgASgLMh8uYWlmb3JnZS52MS5BZ2VudERyYWluUmVxdWVzdGVkSAASNwoQYWdlbnRfdW5jb3Jkb25lZBhIIAEoCzIbLmFpZm9yZ2UudjEuQWdlbnRVbmNvcmRvbmVkSAASMQoNYWdlbnRfcmVtb3ZlZBhJIAEoCzIYLmFpZm9yZ2UudjEuQWdlbnRSZW1vdmVkSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIABIxCg1maWxlX3VwbG9hZGVkGG4gASgLMhguYWlmb3JnZS52MS5GaWxlVXBsb2FkZWRIABIvCgxmaWxlX2RlbGV0ZWQYbyABKAsyFy5haWZvcmdlLnYxLkZpbGVEZWxldGVkSAASNAoPYXBpX2tleV9jcmVhdGVkGHggASgLMhkuYWlmb3JnZS52MS5BcGlLZXlDcmVhdGVkSAASNAoPYXBpX2tleV9yZXZva2VkGHkgASgLMhkuYWlmb3JnZS52MS5BcGlLZXlSZXZva2VkSAASLgoMYXBpX2tleV91c2VkGHogASgLMhYuYWlmb3JnZS52MS5BcGlLZXlVc2VkSABCBgoEa2luZCKEAQoNQXBpS2V5Q3JlYXRlZBIMCgRuYW1lGAEgASgJEiEKBnNjb3BlcxgCIAMoDjIRLmFpZm9yZ2UudjEuU2NvcGUSEgoKa2V5X3NoYTI1NhgDIAEoDBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIPCg1BcGlLZXlSZXZva2VkIgwKCkFwaUtleVVzZWQiigEKClRhc2tRdWV1ZWQSIgoEa2luZBgBIAEoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSDwoHcHJvamVjdBgCIAEoCRIiCgRzcGVjGAMgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxINCgVhZnRlchgEIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBSABKA0ilQEKDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkSFQoNc2VjcmV0X3NoYTI1NhgHIAEoDCIxCg5SZXBvcnRBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEg4KBm51bWJlchgCIAEoBCJYCgxQaGFzZUVudGVyZWQSDwoHYXR0ZW1wdBgBIAEoDRINCgVwaGFzZRgCIAEoCRIYCgt0b3RhbF9zdGVwcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyKPAQoPQ2hlY2twb2ludFNhdmVkEg8KB2F0dGVtcHQYASABKA0SDAoEc3RlcBgCIAEoBBINCgVlcG9jaBgDIAEoARIRCgRsb3NzGAQgASgBSACIAQESDgoGZGlnZXN0GAUgASgJEg8KB3NlY29uZHMYBiABKAESEQoJdGVsZW1ldHJ5GAcgASgEQgcKBV9sb3NzIhAKDlBhdXNlUmVxdWVzdGVkIiEKD0NhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiDAoKVGFza1BhdXNlZCINCgtUYXNrUmVzdW1lZCJqCgxBdHRlbXB0RW5kZWQSDwoHYXR0ZW1wdBgBIAEoDRIrCgdvdXRjb21lGAIgASgOMhouYWlmb3JnZS52MS5BdHRlbXB0T3V0Y29tZRIMCgRjb2RlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIhCgtUYXNrUmV0cmllZBISCgpyZXF1ZXN0X2lkGAEgASgJIjcKDVRhc2tDb21wbGV0ZWQSJgoGcmVzdWx0GAEgASgLMhYuYWlmb3JnZS52MS5UYXNrUmVzdWx0IioKClRhc2tGYWlsZWQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiHwoNVGFza0NhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiMgoLS2V5UmVzZXJ2ZWQSEwoLYm9keV9zaGEyNTYYASABKAwSDgoGam9iX2lkGAIgASgJIiIKEFJlc2VydmF0aW9uTW92ZWQSDgoGam9iX2lkGAEgASgJIjIKD0RlcGxveVJlcXVlc3RlZBIOCgZqb2JfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCSJeCg5WZXJzaW9uQ3JlYXRlZBIOCgZqb2JfaWQYASABKAkSEwoLZ2d1Zl9kaWdlc3QYAiABKAkSDwoHYmFja2VuZBgDIAEoCRIWCg5iYWNrZW5kX2RpZ2VzdBgEIAEoCSIuCgpBbGlhc01vdmVkEg4KBmpvYl9pZBgBIAEoCRIQCghyb2xsYmFjaxgCIAEoCCIgCg5WZXJzaW9uRGVsZXRlZBIOCgZqb2JfaWQYASABKAkiDgoMQWxpYXNEZWxldGVkIlUKD0Jhc2VNb2RlbFBpbm5lZBISCgpiYXNlX21vZGVsGAEgASgJEhMKC3RyZWVfZGlnZXN0GAIgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAMgASgJIuUBChFQcm9qZWN0UmVnaXN0ZXJlZBISCgpyZXBvc2l0b3J5GAEgASgJEgsKA3VybBgCIAEoCRILCgNyZWYYAyABKAkSKQoGcG9saWN5GAQgASgLMhkuYWlmb3JnZS52MS5SZXRyYWluUG9saWN5Eg0KBXdhdGNoGAUgASgIEhMKC2F1dG9fZGVwbG95GAYgASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYByABKAgSLAoIdHJhaW5pbmcYCCABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAiAEBQgsKCV90cmFpbmluZyIQCg5Qcm9qZWN0RGVsZXRlZCIzChNQcm9qZWN0QmxvYnNSZW1vdmVkEg0KBWJsb2JzGAEgASgEEg0KBWJ5dGVzGAIgASgEIoEBCgxEZWNpc2lvbk1hZGUSDwoHcmV0cmFpbhgBIAEoCBIOCgZyZWFzb24YAiABKAkSKgoHbWV0cmljcxgDIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxIPCgd0cmlnZ2VyGAQgASgJEhMKC3BpcGVsaW5lX2lkGAUgASgJIlEKD1BpcGVsaW5lU3RhcnRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIpCgRwbGFuGAIgASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVBsYW5uZWQiRAoNUGlwZWxpbmVFbmRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIOCgZjb21taXQYAiABKAkSDgoGc3RhdHVzGAMgASgJIoIBCg5SZXRyYWluUGVuZGluZxIPCgd0cmlnZ2VyGAEgASgJEisKB3JlcXVlc3QYAiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5SZXF1ZXN0EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgDIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgEIAEoDCIPCg1BZ2VudENvcmRvbmVkIjoKE0FnZW50RHJhaW5SZXF1ZXN0ZWQSIwoEbW9kZRgBIAEoDjIVLmFpZm9yZ2UudjEuRHJhaW5Nb2RlIhEKD0FnZW50VW5jb3Jkb25lZCIOCgxBZ2VudFJlbW92ZWQioQMKD1BpcGVsaW5lUGxhbm5lZBIPCgdwcm9qZWN0GAEgASgJEicKBnNvdXJjZRgCIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWMSEwoLYmFzZV9jb21taXQYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSKgoHbWV0cmljcxgGIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxImCgVzdGVwcxgHIAMoCzIXLmFpZm9yZ2UudjEuUGxhbm5lZFN0ZXASEwoLYXV0b19kZXBsb3kYCCABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgJIAEoCBInCgh0cmFpbmluZxgKIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjEhgKEHJlZmVyZW5jZV9qb2JfaWQYCyABKAkSJAoEZ2F0ZRgMIAEoCzIWLmFpZm9yZ2UudjEuR2F0ZVBvbGljeRIaChJpZGVtcG90ZW5jeV9zaGEyNTYYDSABKAwSFgoOcmVxdWVzdF9zaGEyNTYYDiABKAwiEgoQUGlwZWxpbmVBcHByb3ZlZCJGCg1TdGVwUmVxdWVzdGVkEigKB3JlcXVlc3QYASABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0EgsKA3RyeRgCIAEoDSI6CgxTdGVwQWNjZXB0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDwoHdGFza19pZBgDIAEoCSJSCg1TdGVwQ29tcGxldGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEiYKBnJlc3VsdBgDIAEoCzIWLmFpZm9yZ2UudjEuU3RlcFJlc3VsdCJYCgpTdGVwRmFpbGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJldHJ5YWJsZRgFIAEoCCIrCgtTdGVwU2tpcHBlZBIMCgRzdGVwGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJbCgtHYXRlRGVjaWRlZBIOCgZwYXNzZWQYASABKAgSJQoGY2hlY2tzGAIgAygLMhUuYWlmb3JnZS52MS5HYXRlQ2hlY2sSFQoNcmVwb3J0X2RpZ2VzdBgDIAEoCSIYChZQaXBlbGluZVBhdXNlUmVxdWVzdGVkIhAKDlBpcGVsaW5lUGF1c2VkIhEKD1BpcGVsaW5lUmVzdW1lZCIbCgtTdGVwUmVzdW1lZBIMCgRzdGVwGAEgASgJIikKF1BpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIjChFQaXBlbGluZUNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiEwoRUGlwZWxpbmVDb21wbGV0ZWQiIQoPUGlwZWxpbmVSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCSIuCg5QaXBlbGluZUZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJeCgxGaWxlVXBsb2FkZWQSDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgEEhAKCGZpbGVuYW1lGAMgASgJEg8KB3B1cnBvc2UYBCABKAkSDAoEcm93cxgFIAEoBCINCgtGaWxlRGVsZXRlZCrBAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZQVRURU1QVF9PVVRDT01FX0NPTVBMRVRFRBABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAhIYChRBVFRFTVBUX09VVENPTUVfTE9TVBADEhsKF0FUVEVNUFRfT1VUQ09NRV9TVE9QUEVEEAQSHAoYQVRURU1QVF9PVVRDT01FX1JFVFVSTkVEEAViBnByb3RvMw", [file_aiforge_v1_access, file_aiforge_v1_fleet, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChdhaWZvcmdlL3YxL2V2ZW50cy5wcm90bxIKYWlmb3JnZS52MSLeAQoIRW52ZWxvcGUSDgoGc2NoZW1hGAEgASgNEhEKCWFnZ3JlZ2F0ZRgCIAEoCRIKCgJpZBgDIAEoCRISCgpjb21tYW5kX2lkGAQgASgJEg0KBWFjdG9yGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3ByZXZpb3VzX3NoYTI1NhgHIAEoDBIhCgZldmVudHMYCCADKAsyES5haWZvcmdlLnYxLkV2ZW50EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgJIAEoDCKAGAoFRXZlbnQSLQoLdGFza19xdWV1ZWQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tRdWV1ZWRIABI1Cg9hdHRlbXB0X3N0YXJ0ZWQYAiABKAsyGi5haWZvcmdlLnYxLkF0dGVtcHRTdGFydGVkSAASNQoPcmVwb3J0X2FjY2VwdGVkGAMgASgLMhouYWlmb3JnZS52MS5SZXBvcnRBY2NlcHRlZEgAEjUKD3BhdXNlX3JlcXVlc3RlZBgEIAEoCzIaLmFpZm9yZ2UudjEuUGF1c2VSZXF1ZXN0ZWRIABI3ChBjYW5jZWxfcmVxdWVzdGVkGAUgASgLMhsuYWlmb3JnZS52MS5DYW5jZWxSZXF1ZXN0ZWRIABItCgt0YXNrX3BhdXNlZBgGIAEoCzIWLmFpZm9yZ2UudjEuVGFza1BhdXNlZEgAEi8KDHRhc2tfcmVzdW1lZBgHIAEoCzIXLmFpZm9yZ2UudjEuVGFza1Jlc3VtZWRIABIxCg1hdHRlbXB0X2VuZGVkGAggASgLMhguYWlmb3JnZS52MS5BdHRlbXB0RW5kZWRIABIvCgx0YXNrX3JldHJpZWQYCSABKAsyFy5haWZvcmdlLnYxLlRhc2tSZXRyaWVkSAASMwoOdGFza19jb21wbGV0ZWQYCiABKAsyGS5haWZvcmdlLnYxLlRhc2tDb21wbGV0ZWRIABItCgt0YXNrX2ZhaWxlZBgLIAEoCzIWLmFpZm9yZ2UudjEuVGFza0ZhaWxlZEgAEjMKDnRhc2tfY2FuY2VsbGVkGAwgASgLMhkuYWlmb3JnZS52MS5UYXNrQ2FuY2VsbGVkSAASMQoNcGhhc2VfZW50ZXJlZBgNIAEoCzIYLmFpZm9yZ2UudjEuUGhhc2VFbnRlcmVkSAASNwoQY2hlY2twb2ludF9zYXZlZBgOIAEoCzIbLmFpZm9yZ2UudjEuQ2hlY2twb2ludFNhdmVkSAASOgoSbWljcm9fYmF0Y2hfaGFsdmVkGA8gASgLMhwuYWlmb3JnZS52MS5NaWNyb0JhdGNoSGFsdmVkSAASLwoMa2V5X3Jlc2VydmVkGB4gASgLMhcuYWlmb3JnZS52MS5LZXlSZXNlcnZlZEgAEjkKEXJlc2VydmF0aW9uX21vdmVkGB8gASgLMhwuYWlmb3JnZS52MS5SZXNlcnZhdGlvbk1vdmVkSAASNwoQZGVwbG95X3JlcXVlc3RlZBgoIAEoCzIbLmFpZm9yZ2UudjEuRGVwbG95UmVxdWVzdGVkSAASNQoPdmVyc2lvbl9jcmVhdGVkGCkgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uQ3JlYXRlZEgAEi0KC2FsaWFzX21vdmVkGCogASgLMhYuYWlmb3JnZS52MS5BbGlhc01vdmVkSAASNQoPdmVyc2lvbl9kZWxldGVkGCsgASgLMhouYWlmb3JnZS52MS5WZXJzaW9uRGVsZXRlZEgAEjEKDWFsaWFzX2RlbGV0ZWQYLCABKAsyGC5haWZvcmdlLnYxLkFsaWFzRGVsZXRlZEgAEjgKEWJhc2VfbW9kZWxfcGlubmVkGDIgASgLMhsuYWlmb3JnZS52MS5CYXNlTW9kZWxQaW5uZWRIABI7ChJwcm9qZWN0X3JlZ2lzdGVyZWQYPCABKAsyHS5haWZvcmdlLnYxLlByb2plY3RSZWdpc3RlcmVkSAASNQoPcHJvamVjdF9kZWxldGVkGD0gASgLMhouYWlmb3JnZS52MS5Qcm9qZWN0RGVsZXRlZEgAEkAKFXByb2plY3RfYmxvYnNfcmVtb3ZlZBg+IAEoCzIfLmFpZm9yZ2UudjEuUHJvamVjdEJsb2JzUmVtb3ZlZEgAEjEKDWRlY2lzaW9uX21hZGUYPyABKAsyGC5haWZvcmdlLnYxLkRlY2lzaW9uTWFkZUgAEjcKEHBpcGVsaW5lX3N0YXJ0ZWQYQCABKAsyGy5haWZvcmdlLnYxLlBpcGVsaW5lU3RhcnRlZEgAEjMKDnBpcGVsaW5lX2VuZGVkGEEgASgLMhkuYWlmb3JnZS52MS5QaXBlbGluZUVuZGVkSAASNQoPcmV0cmFpbl9wZW5kaW5nGEIgASgLMhouYWlmb3JnZS52MS5SZXRyYWluUGVuZGluZ0gAEjMKDmFnZW50X2NvcmRvbmVkGEYgASgLMhkuYWlmb3JnZS52MS5BZ2VudENvcmRvbmVkSAASQAoVYWdlbnRfZHJhaW5fcmVxdWVzdGVkGEcgASgLMh8uYWlmb3JnZS52MS5BZ2VudERyYWluUmVxdWVzdGVkSAASNwoQYWdlbnRfdW5jb3Jkb25lZBhIIAEoCzIbLmFpZm9yZ2UudjEuQWdlbnRVbmNvcmRvbmVkSAASMQoNYWdlbnRfcmVtb3ZlZBhJIAEoCzIYLmFpZm9yZ2UudjEuQWdlbnRSZW1vdmVkSAASNwoQcGlwZWxpbmVfcGxhbm5lZBhQIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVQbGFubmVkSAASOQoRcGlwZWxpbmVfYXBwcm92ZWQYUSABKAsyHC5haWZvcmdlLnYxLlBpcGVsaW5lQXBwcm92ZWRIABIzCg5zdGVwX3JlcXVlc3RlZBhSIAEoCzIZLmFpZm9yZ2UudjEuU3RlcFJlcXVlc3RlZEgAEjEKDXN0ZXBfYWNjZXB0ZWQYUyABKAsyGC5haWZvcmdlLnYxLlN0ZXBBY2NlcHRlZEgAEjMKDnN0ZXBfY29tcGxldGVkGFQgASgLMhkuYWlmb3JnZS52MS5TdGVwQ29tcGxldGVkSAASLQoLc3RlcF9mYWlsZWQYVSABKAsyFi5haWZvcmdlLnYxLlN0ZXBGYWlsZWRIABIvCgxzdGVwX3NraXBwZWQYViABKAsyFy5haWZvcmdlLnYxLlN0ZXBTa2lwcGVkSAASLwoMZ2F0ZV9kZWNpZGVkGFcgASgLMhcuYWlmb3JnZS52MS5HYXRlRGVjaWRlZEgAEkYKGHBpcGVsaW5lX3BhdXNlX3JlcXVlc3RlZBhYIAEoCzIiLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZVJlcXVlc3RlZEgAEjUKD3BpcGVsaW5lX3BhdXNlZBhZIAEoCzIaLmFpZm9yZ2UudjEuUGlwZWxpbmVQYXVzZWRIABI3ChBwaXBlbGluZV9yZXN1bWVkGFogASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVJlc3VtZWRIABJIChlwaXBlbGluZV9jYW5jZWxfcmVxdWVzdGVkGFsgASgLMiMuYWlmb3JnZS52MS5QaXBlbGluZUNhbmNlbFJlcXVlc3RlZEgAEjsKEnBpcGVsaW5lX2NhbmNlbGxlZBhcIAEoCzIdLmFpZm9yZ2UudjEuUGlwZWxpbmVDYW5jZWxsZWRIABI7ChJwaXBlbGluZV9jb21wbGV0ZWQYXSABKAsyHS5haWZvcmdlLnYxLlBpcGVsaW5lQ29tcGxldGVkSAASNwoQcGlwZWxpbmVfcmVmdXNlZBheIAEoCzIbLmFpZm9yZ2UudjEuUGlwZWxpbmVSZWZ1c2VkSAASNQoPcGlwZWxpbmVfZmFpbGVkGF8gASgLMhouYWlmb3JnZS52MS5QaXBlbGluZUZhaWxlZEgAEi8KDHN0ZXBfcmVzdW1lZBhgIAEoCzIXLmFpZm9yZ2UudjEuU3RlcFJlc3VtZWRIABIxCg1maWxlX3VwbG9hZGVkGG4gASgLMhguYWlmb3JnZS52MS5GaWxlVXBsb2FkZWRIABIvCgxmaWxlX2RlbGV0ZWQYbyABKAsyFy5haWZvcmdlLnYxLkZpbGVEZWxldGVkSAASNAoPYXBpX2tleV9jcmVhdGVkGHggASgLMhkuYWlmb3JnZS52MS5BcGlLZXlDcmVhdGVkSAASNAoPYXBpX2tleV9yZXZva2VkGHkgASgLMhkuYWlmb3JnZS52MS5BcGlLZXlSZXZva2VkSAASLgoMYXBpX2tleV91c2VkGHogASgLMhYuYWlmb3JnZS52MS5BcGlLZXlVc2VkSABCBgoEa2luZCKEAQoNQXBpS2V5Q3JlYXRlZBIMCgRuYW1lGAEgASgJEiEKBnNjb3BlcxgCIAMoDjIRLmFpZm9yZ2UudjEuU2NvcGUSEgoKa2V5X3NoYTI1NhgDIAEoDBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIPCg1BcGlLZXlSZXZva2VkIgwKCkFwaUtleVVzZWQiigEKClRhc2tRdWV1ZWQSIgoEa2luZBgBIAEoDjIULmFpZm9yZ2UudjEuVGFza0tpbmQSDwoHcHJvamVjdBgCIAEoCRIiCgRzcGVjGAMgASgLMhQuYWlmb3JnZS52MS5UYXNrU3BlYxINCgVhZnRlchgEIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBSABKA0ilQEKDkF0dGVtcHRTdGFydGVkEg8KB2F0dGVtcHQYASABKA0SEQoJd29ya2VyX2lkGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSDAoEc2xvdBgEIAEoCRIOCgZhc2tfaWQYBSABKAkSGQoRY2hlY2twb2ludF9kaWdlc3QYBiABKAkSFQoNc2VjcmV0X3NoYTI1NhgHIAEoDCIxCg5SZXBvcnRBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEg4KBm51bWJlchgCIAEoBCJYCgxQaGFzZUVudGVyZWQSDwoHYXR0ZW1wdBgBIAEoDRINCgVwaGFzZRgCIAEoCRIYCgt0b3RhbF9zdGVwcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9zdGVwcyKPAQoPQ2hlY2twb2ludFNhdmVkEg8KB2F0dGVtcHQYASABKA0SDAoEc3RlcBgCIAEoBBINCgVlcG9jaBgDIAEoARIRCgRsb3NzGAQgASgBSACIAQESDgoGZGlnZXN0GAUgASgJEg8KB3NlY29uZHMYBiABKAESEQoJdGVsZW1ldHJ5GAcgASgEQgcKBV9sb3NzIhAKDlBhdXNlUmVxdWVzdGVkIiEKD0NhbmNlbFJlcXVlc3RlZBIOCgZyZWFzb24YASABKAkiDAoKVGFza1BhdXNlZCINCgtUYXNrUmVzdW1lZCKRAQoMQXR0ZW1wdEVuZGVkEg8KB2F0dGVtcHQYASABKA0SKwoHb3V0Y29tZRgCIAEoDjIaLmFpZm9yZ2UudjEuQXR0ZW1wdE91dGNvbWUSDAoEY29kZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSEgoKbG9nX2RpZ2VzdBgFIAEoCRIRCglsb2dfbGluZXMYBiABKAQiVgoQTWljcm9CYXRjaEhhbHZlZBIPCgdhdHRlbXB0GAEgASgNEhIKCmJhdGNoX3NpemUYAiABKA0SHQoVZ3JhZGllbnRfYWNjdW11bGF0aW9uGAMgASgNIiEKC1Rhc2tSZXRyaWVkEhIKCnJlcXVlc3RfaWQYASABKAkiNwoNVGFza0NvbXBsZXRlZBImCgZyZXN1bHQYASABKAsyFi5haWZvcmdlLnYxLlRhc2tSZXN1bHQiKgoKVGFza0ZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIfCg1UYXNrQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCSIyCgtLZXlSZXNlcnZlZBITCgtib2R5X3NoYTI1NhgBIAEoDBIOCgZqb2JfaWQYAiABKAkiIgoQUmVzZXJ2YXRpb25Nb3ZlZBIOCgZqb2JfaWQYASABKAkiMgoPRGVwbG95UmVxdWVzdGVkEg4KBmpvYl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJIl4KDlZlcnNpb25DcmVhdGVkEg4KBmpvYl9pZBgBIAEoCRITCgtnZ3VmX2RpZ2VzdBgCIAEoCRIPCgdiYWNrZW5kGAMgASgJEhYKDmJhY2tlbmRfZGlnZXN0GAQgASgJIi4KCkFsaWFzTW92ZWQSDgoGam9iX2lkGAEgASgJEhAKCHJvbGxiYWNrGAIgASgIIiAKDlZlcnNpb25EZWxldGVkEg4KBmpvYl9pZBgBIAEoCSIOCgxBbGlhc0RlbGV0ZWQiiwEKD0Jhc2VNb2RlbFBpbm5lZBISCgpiYXNlX21vZGVsGAEgASgJEhMKC3RyZWVfZGlnZXN0GAIgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAMgASgJEioKBXNoYXBlGAQgASgLMhYuYWlmb3JnZS52MS5Nb2RlbFNoYXBlSACIAQFCCAoGX3NoYXBlIuUBChFQcm9qZWN0UmVnaXN0ZXJlZBISCgpyZXBvc2l0b3J5GAEgASgJEgsKA3VybBgCIAEoCRILCgNyZWYYAyABKAkSKQoGcG9saWN5GAQgASgLMhkuYWlmb3JnZS52MS5SZXRyYWluUG9saWN5Eg0KBXdhdGNoGAUgASgIEhMKC2F1dG9fZGVwbG95GAYgASgIEhgKEHJlcXVpcmVfYXBwcm92YWwYByABKAgSLAoIdHJhaW5pbmcYCCABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAiAEBQgsKCV90cmFpbmluZyIQCg5Qcm9qZWN0RGVsZXRlZCIzChNQcm9qZWN0QmxvYnNSZW1vdmVkEg0KBWJsb2JzGAEgASgEEg0KBWJ5dGVzGAIgASgEIoEBCgxEZWNpc2lvbk1hZGUSDwoHcmV0cmFpbhgBIAEoCBIOCgZyZWFzb24YAiABKAkSKgoHbWV0cmljcxgDIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxIPCgd0cmlnZ2VyGAQgASgJEhMKC3BpcGVsaW5lX2lkGAUgASgJIlEKD1BpcGVsaW5lU3RhcnRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIpCgRwbGFuGAIgASgLMhsuYWlmb3JnZS52MS5QaXBlbGluZVBsYW5uZWQiRAoNUGlwZWxpbmVFbmRlZBITCgtwaXBlbGluZV9pZBgBIAEoCRIOCgZjb21taXQYAiABKAkSDgoGc3RhdHVzGAMgASgJIoIBCg5SZXRyYWluUGVuZGluZxIPCgd0cmlnZ2VyGAEgASgJEisKB3JlcXVlc3QYAiABKAsyGi5haWZvcmdlLnYxLlJldHJhaW5SZXF1ZXN0EhoKEmlkZW1wb3RlbmN5X3NoYTI1NhgDIAEoDBIWCg5yZXF1ZXN0X3NoYTI1NhgEIAEoDCIPCg1BZ2VudENvcmRvbmVkIjoKE0FnZW50RHJhaW5SZXF1ZXN0ZWQSIwoEbW9kZRgBIAEoDjIVLmFpZm9yZ2UudjEuRHJhaW5Nb2RlIhEKD0FnZW50VW5jb3Jkb25lZCIOCgxBZ2VudFJlbW92ZWQioQMKD1BpcGVsaW5lUGxhbm5lZBIPCgdwcm9qZWN0GAEgASgJEicKBnNvdXJjZRgCIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWMSEwoLYmFzZV9jb21taXQYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSKgoHbWV0cmljcxgGIAEoCzIZLmFpZm9yZ2UudjEuQ2hhbmdlTWV0cmljcxImCgVzdGVwcxgHIAMoCzIXLmFpZm9yZ2UudjEuUGxhbm5lZFN0ZXASEwoLYXV0b19kZXBsb3kYCCABKAgSGAoQcmVxdWlyZV9hcHByb3ZhbBgJIAEoCBInCgh0cmFpbmluZxgKIAEoCzIVLmFpZm9yZ2UudjEuVHJhaW5TcGVjEhgKEHJlZmVyZW5jZV9qb2JfaWQYCyABKAkSJAoEZ2F0ZRgMIAEoCzIWLmFpZm9yZ2UudjEuR2F0ZVBvbGljeRIaChJpZGVtcG90ZW5jeV9zaGEyNTYYDSABKAwSFgoOcmVxdWVzdF9zaGEyNTYYDiABKAwiEgoQUGlwZWxpbmVBcHByb3ZlZCJGCg1TdGVwUmVxdWVzdGVkEigKB3JlcXVlc3QYASABKAsyFy5haWZvcmdlLnYxLlN0ZXBSZXF1ZXN0EgsKA3RyeRgCIAEoDSI6CgxTdGVwQWNjZXB0ZWQSDAoEc3RlcBgBIAEoCRILCgN0cnkYAiABKA0SDwoHdGFza19pZBgDIAEoCSJSCg1TdGVwQ29tcGxldGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEiYKBnJlc3VsdBgDIAEoCzIWLmFpZm9yZ2UudjEuU3RlcFJlc3VsdCJYCgpTdGVwRmFpbGVkEgwKBHN0ZXAYASABKAkSCwoDdHJ5GAIgASgNEgwKBGNvZGUYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJldHJ5YWJsZRgFIAEoCCIrCgtTdGVwU2tpcHBlZBIMCgRzdGVwGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJbCgtHYXRlRGVjaWRlZBIOCgZwYXNzZWQYASABKAgSJQoGY2hlY2tzGAIgAygLMhUuYWlmb3JnZS52MS5HYXRlQ2hlY2sSFQoNcmVwb3J0X2RpZ2VzdBgDIAEoCSIYChZQaXBlbGluZVBhdXNlUmVxdWVzdGVkIhAKDlBpcGVsaW5lUGF1c2VkIhEKD1BpcGVsaW5lUmVzdW1lZCIbCgtTdGVwUmVzdW1lZBIMCgRzdGVwGAEgASgJIikKF1BpcGVsaW5lQ2FuY2VsUmVxdWVzdGVkEg4KBnJlYXNvbhgBIAEoCSIjChFQaXBlbGluZUNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkiEwoRUGlwZWxpbmVDb21wbGV0ZWQiIQoPUGlwZWxpbmVSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCSIuCg5QaXBlbGluZUZhaWxlZBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJeCgxGaWxlVXBsb2FkZWQSDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgEEhAKCGZpbGVuYW1lGAMgASgJEg8KB3B1cnBvc2UYBCABKAkSDAoEcm93cxgFIAEoBCINCgtGaWxlRGVsZXRlZCrBAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHQoZQVRURU1QVF9PVVRDT01FX0NPTVBMRVRFRBABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAhIYChRBVFRFTVBUX09VVENPTUVfTE9TVBADEhsKF0FUVEVNUFRfT1VUQ09NRV9TVE9QUEVEEAQSHAoYQVRURU1QVF9PVVRDT01FX1JFVFVSTkVEEAViBnByb3RvMw", [file_aiforge_v1_access, file_aiforge_v1_fleet, file_aiforge_v1_pipeline, file_aiforge_v1_retrain, file_aiforge_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * One message of the stream FORGE: all that one command produced for one aggregate.
@@ -180,6 +180,12 @@ export type Event = Message<"aiforge.v1.Event"> & {
      */
     value: CheckpointSaved;
     case: "checkpointSaved";
+  } | {
+    /**
+     * @generated from field: aiforge.v1.MicroBatchHalved micro_batch_halved = 15;
+     */
+    value: MicroBatchHalved;
+    case: "microBatchHalved";
   } | {
     /**
      * @generated from field: aiforge.v1.KeyReserved key_reserved = 30;
@@ -771,6 +777,20 @@ export type AttemptEnded = Message<"aiforge.v1.AttemptEnded"> & {
    * @generated from field: string reason = 4;
    */
   reason: string;
+
+  /**
+   * Blob with the attempt's log, as far as it had come by then; empty where there was none.
+   *
+   * @generated from field: string log_digest = 5;
+   */
+  logDigest: string;
+
+  /**
+   * Number of its last line.
+   *
+   * @generated from field: uint64 log_lines = 6;
+   */
+  logLines: bigint;
 };
 
 /**
@@ -779,6 +799,35 @@ export type AttemptEnded = Message<"aiforge.v1.AttemptEnded"> & {
  */
 export const AttemptEndedSchema: GenMessage<AttemptEnded> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_events, 14);
+
+/**
+ * Memory ran out: the next attempts take fewer examples at a time, and gather more often, so that each step is of as many.
+ *
+ * @generated from message aiforge.v1.MicroBatchHalved
+ */
+export type MicroBatchHalved = Message<"aiforge.v1.MicroBatchHalved"> & {
+  /**
+   * @generated from field: uint32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: uint32 batch_size = 2;
+   */
+  batchSize: number;
+
+  /**
+   * @generated from field: uint32 gradient_accumulation = 3;
+   */
+  gradientAccumulation: number;
+};
+
+/**
+ * Describes the message aiforge.v1.MicroBatchHalved.
+ * Use `create(MicroBatchHalvedSchema)` to create a new message.
+ */
+export const MicroBatchHalvedSchema: GenMessage<MicroBatchHalved> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_events, 15);
 
 /**
  * A failed follow-up is tried again by request, with fresh attempts.
@@ -799,7 +848,7 @@ export type TaskRetried = Message<"aiforge.v1.TaskRetried"> & {
  * Use `create(TaskRetriedSchema)` to create a new message.
  */
 export const TaskRetriedSchema: GenMessage<TaskRetried> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 15);
+  messageDesc(file_aiforge_v1_events, 16);
 
 /**
  * @generated from message aiforge.v1.TaskCompleted
@@ -816,7 +865,7 @@ export type TaskCompleted = Message<"aiforge.v1.TaskCompleted"> & {
  * Use `create(TaskCompletedSchema)` to create a new message.
  */
 export const TaskCompletedSchema: GenMessage<TaskCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 16);
+  messageDesc(file_aiforge_v1_events, 17);
 
 /**
  * @generated from message aiforge.v1.TaskFailed
@@ -838,7 +887,7 @@ export type TaskFailed = Message<"aiforge.v1.TaskFailed"> & {
  * Use `create(TaskFailedSchema)` to create a new message.
  */
 export const TaskFailedSchema: GenMessage<TaskFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 17);
+  messageDesc(file_aiforge_v1_events, 18);
 
 /**
  * @generated from message aiforge.v1.TaskCancelled
@@ -855,7 +904,7 @@ export type TaskCancelled = Message<"aiforge.v1.TaskCancelled"> & {
  * Use `create(TaskCancelledSchema)` to create a new message.
  */
 export const TaskCancelledSchema: GenMessage<TaskCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 18);
+  messageDesc(file_aiforge_v1_events, 19);
 
 /**
  * @generated from message aiforge.v1.KeyReserved
@@ -877,7 +926,7 @@ export type KeyReserved = Message<"aiforge.v1.KeyReserved"> & {
  * Use `create(KeyReservedSchema)` to create a new message.
  */
 export const KeyReservedSchema: GenMessage<KeyReserved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 19);
+  messageDesc(file_aiforge_v1_events, 20);
 
 /**
  * @generated from message aiforge.v1.ReservationMoved
@@ -894,7 +943,7 @@ export type ReservationMoved = Message<"aiforge.v1.ReservationMoved"> & {
  * Use `create(ReservationMovedSchema)` to create a new message.
  */
 export const ReservationMovedSchema: GenMessage<ReservationMoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 20);
+  messageDesc(file_aiforge_v1_events, 21);
 
 /**
  * @generated from message aiforge.v1.DeployRequested
@@ -916,7 +965,7 @@ export type DeployRequested = Message<"aiforge.v1.DeployRequested"> & {
  * Use `create(DeployRequestedSchema)` to create a new message.
  */
 export const DeployRequestedSchema: GenMessage<DeployRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 21);
+  messageDesc(file_aiforge_v1_events, 22);
 
 /**
  * @generated from message aiforge.v1.VersionCreated
@@ -948,7 +997,7 @@ export type VersionCreated = Message<"aiforge.v1.VersionCreated"> & {
  * Use `create(VersionCreatedSchema)` to create a new message.
  */
 export const VersionCreatedSchema: GenMessage<VersionCreated> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 22);
+  messageDesc(file_aiforge_v1_events, 23);
 
 /**
  * @generated from message aiforge.v1.AliasMoved
@@ -972,7 +1021,7 @@ export type AliasMoved = Message<"aiforge.v1.AliasMoved"> & {
  * Use `create(AliasMovedSchema)` to create a new message.
  */
 export const AliasMovedSchema: GenMessage<AliasMoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 23);
+  messageDesc(file_aiforge_v1_events, 24);
 
 /**
  * The version is served no more, and is no place to go back to.
@@ -991,7 +1040,7 @@ export type VersionDeleted = Message<"aiforge.v1.VersionDeleted"> & {
  * Use `create(VersionDeletedSchema)` to create a new message.
  */
 export const VersionDeletedSchema: GenMessage<VersionDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 24);
+  messageDesc(file_aiforge_v1_events, 25);
 
 /**
  * Nothing is served under `<project>:latest` until the next deployment; its versions stay.
@@ -1006,7 +1055,7 @@ export type AliasDeleted = Message<"aiforge.v1.AliasDeleted"> & {
  * Use `create(AliasDeletedSchema)` to create a new message.
  */
 export const AliasDeletedSchema: GenMessage<AliasDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 25);
+  messageDesc(file_aiforge_v1_events, 26);
 
 /**
  * @generated from message aiforge.v1.BaseModelPinned
@@ -1028,6 +1077,11 @@ export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
    * @generated from field: string base_model_digest = 3;
    */
   baseModelDigest: string;
+
+  /**
+   * @generated from field: optional aiforge.v1.ModelShape shape = 4;
+   */
+  shape?: ModelShape | undefined;
 };
 
 /**
@@ -1035,7 +1089,7 @@ export type BaseModelPinned = Message<"aiforge.v1.BaseModelPinned"> & {
  * Use `create(BaseModelPinnedSchema)` to create a new message.
  */
 export const BaseModelPinnedSchema: GenMessage<BaseModelPinned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 26);
+  messageDesc(file_aiforge_v1_events, 27);
 
 /**
  * A repository that is watched, under the name that its models have.
@@ -1095,7 +1149,7 @@ export type ProjectRegistered = Message<"aiforge.v1.ProjectRegistered"> & {
  * Use `create(ProjectRegisteredSchema)` to create a new message.
  */
 export const ProjectRegisteredSchema: GenMessage<ProjectRegistered> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 27);
+  messageDesc(file_aiforge_v1_events, 28);
 
 /**
  * @generated from message aiforge.v1.ProjectDeleted
@@ -1108,7 +1162,7 @@ export type ProjectDeleted = Message<"aiforge.v1.ProjectDeleted"> & {
  * Use `create(ProjectDeletedSchema)` to create a new message.
  */
 export const ProjectDeletedSchema: GenMessage<ProjectDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 28);
+  messageDesc(file_aiforge_v1_events, 29);
 
 /**
  * @generated from message aiforge.v1.ProjectBlobsRemoved
@@ -1130,7 +1184,7 @@ export type ProjectBlobsRemoved = Message<"aiforge.v1.ProjectBlobsRemoved"> & {
  * Use `create(ProjectBlobsRemovedSchema)` to create a new message.
  */
 export const ProjectBlobsRemovedSchema: GenMessage<ProjectBlobsRemoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 29);
+  messageDesc(file_aiforge_v1_events, 30);
 
 /**
  * Whether a project is to be retrained, and by what figures. A "no" is recorded only when its figures changed.
@@ -1171,7 +1225,7 @@ export type DecisionMade = Message<"aiforge.v1.DecisionMade"> & {
  * Use `create(DecisionMadeSchema)` to create a new message.
  */
 export const DecisionMadeSchema: GenMessage<DecisionMade> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 30);
+  messageDesc(file_aiforge_v1_events, 31);
 
 /**
  * The project is this pipeline's until it has ended: there are never two.
@@ -1195,7 +1249,7 @@ export type PipelineStarted = Message<"aiforge.v1.PipelineStarted"> & {
  * Use `create(PipelineStartedSchema)` to create a new message.
  */
 export const PipelineStartedSchema: GenMessage<PipelineStarted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 31);
+  messageDesc(file_aiforge_v1_events, 32);
 
 /**
  * @generated from message aiforge.v1.PipelineEnded
@@ -1224,7 +1278,7 @@ export type PipelineEnded = Message<"aiforge.v1.PipelineEnded"> & {
  * Use `create(PipelineEndedSchema)` to create a new message.
  */
 export const PipelineEndedSchema: GenMessage<PipelineEnded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 32);
+  messageDesc(file_aiforge_v1_events, 33);
 
 /**
  * Asked for while a pipeline runs: decided anew when that has ended.
@@ -1260,7 +1314,7 @@ export type RetrainPending = Message<"aiforge.v1.RetrainPending"> & {
  * Use `create(RetrainPendingSchema)` to create a new message.
  */
 export const RetrainPendingSchema: GenMessage<RetrainPending> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 33);
+  messageDesc(file_aiforge_v1_events, 34);
 
 /**
  * What an operator says about a host's agent.
@@ -1275,7 +1329,7 @@ export type AgentCordoned = Message<"aiforge.v1.AgentCordoned"> & {
  * Use `create(AgentCordonedSchema)` to create a new message.
  */
 export const AgentCordonedSchema: GenMessage<AgentCordoned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 34);
+  messageDesc(file_aiforge_v1_events, 35);
 
 /**
  * @generated from message aiforge.v1.AgentDrainRequested
@@ -1292,7 +1346,7 @@ export type AgentDrainRequested = Message<"aiforge.v1.AgentDrainRequested"> & {
  * Use `create(AgentDrainRequestedSchema)` to create a new message.
  */
 export const AgentDrainRequestedSchema: GenMessage<AgentDrainRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 35);
+  messageDesc(file_aiforge_v1_events, 36);
 
 /**
  * @generated from message aiforge.v1.AgentUncordoned
@@ -1305,7 +1359,7 @@ export type AgentUncordoned = Message<"aiforge.v1.AgentUncordoned"> & {
  * Use `create(AgentUncordonedSchema)` to create a new message.
  */
 export const AgentUncordonedSchema: GenMessage<AgentUncordoned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 36);
+  messageDesc(file_aiforge_v1_events, 37);
 
 /**
  * @generated from message aiforge.v1.AgentRemoved
@@ -1318,7 +1372,7 @@ export type AgentRemoved = Message<"aiforge.v1.AgentRemoved"> & {
  * Use `create(AgentRemovedSchema)` to create a new message.
  */
 export const AgentRemovedSchema: GenMessage<AgentRemoved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 37);
+  messageDesc(file_aiforge_v1_events, 38);
 
 /**
  * @generated from message aiforge.v1.PipelinePlanned
@@ -1406,7 +1460,7 @@ export type PipelinePlanned = Message<"aiforge.v1.PipelinePlanned"> & {
  * Use `create(PipelinePlannedSchema)` to create a new message.
  */
 export const PipelinePlannedSchema: GenMessage<PipelinePlanned> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 38);
+  messageDesc(file_aiforge_v1_events, 39);
 
 /**
  * @generated from message aiforge.v1.PipelineApproved
@@ -1419,7 +1473,7 @@ export type PipelineApproved = Message<"aiforge.v1.PipelineApproved"> & {
  * Use `create(PipelineApprovedSchema)` to create a new message.
  */
 export const PipelineApprovedSchema: GenMessage<PipelineApproved> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 39);
+  messageDesc(file_aiforge_v1_events, 40);
 
 /**
  * Stored before it is sent. Its id is `<pipeline>:<step>:<try>`.
@@ -1443,7 +1497,7 @@ export type StepRequested = Message<"aiforge.v1.StepRequested"> & {
  * Use `create(StepRequestedSchema)` to create a new message.
  */
 export const StepRequestedSchema: GenMessage<StepRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 40);
+  messageDesc(file_aiforge_v1_events, 41);
 
 /**
  * @generated from message aiforge.v1.StepAccepted
@@ -1470,7 +1524,7 @@ export type StepAccepted = Message<"aiforge.v1.StepAccepted"> & {
  * Use `create(StepAcceptedSchema)` to create a new message.
  */
 export const StepAcceptedSchema: GenMessage<StepAccepted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 41);
+  messageDesc(file_aiforge_v1_events, 42);
 
 /**
  * @generated from message aiforge.v1.StepCompleted
@@ -1497,7 +1551,7 @@ export type StepCompleted = Message<"aiforge.v1.StepCompleted"> & {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 42);
+  messageDesc(file_aiforge_v1_events, 43);
 
 /**
  * @generated from message aiforge.v1.StepFailed
@@ -1534,7 +1588,7 @@ export type StepFailed = Message<"aiforge.v1.StepFailed"> & {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 43);
+  messageDesc(file_aiforge_v1_events, 44);
 
 /**
  * @generated from message aiforge.v1.StepSkipped
@@ -1556,7 +1610,7 @@ export type StepSkipped = Message<"aiforge.v1.StepSkipped"> & {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 44);
+  messageDesc(file_aiforge_v1_events, 45);
 
 /**
  * @generated from message aiforge.v1.GateDecided
@@ -1585,7 +1639,7 @@ export type GateDecided = Message<"aiforge.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 45);
+  messageDesc(file_aiforge_v1_events, 46);
 
 /**
  * @generated from message aiforge.v1.PipelinePauseRequested
@@ -1598,7 +1652,7 @@ export type PipelinePauseRequested = Message<"aiforge.v1.PipelinePauseRequested"
  * Use `create(PipelinePauseRequestedSchema)` to create a new message.
  */
 export const PipelinePauseRequestedSchema: GenMessage<PipelinePauseRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 46);
+  messageDesc(file_aiforge_v1_events, 47);
 
 /**
  * @generated from message aiforge.v1.PipelinePaused
@@ -1611,7 +1665,7 @@ export type PipelinePaused = Message<"aiforge.v1.PipelinePaused"> & {
  * Use `create(PipelinePausedSchema)` to create a new message.
  */
 export const PipelinePausedSchema: GenMessage<PipelinePaused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 47);
+  messageDesc(file_aiforge_v1_events, 48);
 
 /**
  * @generated from message aiforge.v1.PipelineResumed
@@ -1624,7 +1678,7 @@ export type PipelineResumed = Message<"aiforge.v1.PipelineResumed"> & {
  * Use `create(PipelineResumedSchema)` to create a new message.
  */
 export const PipelineResumedSchema: GenMessage<PipelineResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 48);
+  messageDesc(file_aiforge_v1_events, 49);
 
 /**
  * The step that was paused goes on.
@@ -1643,7 +1697,7 @@ export type StepResumed = Message<"aiforge.v1.StepResumed"> & {
  * Use `create(StepResumedSchema)` to create a new message.
  */
 export const StepResumedSchema: GenMessage<StepResumed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 49);
+  messageDesc(file_aiforge_v1_events, 50);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelRequested
@@ -1660,7 +1714,7 @@ export type PipelineCancelRequested = Message<"aiforge.v1.PipelineCancelRequeste
  * Use `create(PipelineCancelRequestedSchema)` to create a new message.
  */
 export const PipelineCancelRequestedSchema: GenMessage<PipelineCancelRequested> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 50);
+  messageDesc(file_aiforge_v1_events, 51);
 
 /**
  * @generated from message aiforge.v1.PipelineCancelled
@@ -1677,7 +1731,7 @@ export type PipelineCancelled = Message<"aiforge.v1.PipelineCancelled"> & {
  * Use `create(PipelineCancelledSchema)` to create a new message.
  */
 export const PipelineCancelledSchema: GenMessage<PipelineCancelled> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 51);
+  messageDesc(file_aiforge_v1_events, 52);
 
 /**
  * @generated from message aiforge.v1.PipelineCompleted
@@ -1690,7 +1744,7 @@ export type PipelineCompleted = Message<"aiforge.v1.PipelineCompleted"> & {
  * Use `create(PipelineCompletedSchema)` to create a new message.
  */
 export const PipelineCompletedSchema: GenMessage<PipelineCompleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 52);
+  messageDesc(file_aiforge_v1_events, 53);
 
 /**
  * @generated from message aiforge.v1.PipelineRefused
@@ -1707,7 +1761,7 @@ export type PipelineRefused = Message<"aiforge.v1.PipelineRefused"> & {
  * Use `create(PipelineRefusedSchema)` to create a new message.
  */
 export const PipelineRefusedSchema: GenMessage<PipelineRefused> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 53);
+  messageDesc(file_aiforge_v1_events, 54);
 
 /**
  * @generated from message aiforge.v1.PipelineFailed
@@ -1729,7 +1783,7 @@ export type PipelineFailed = Message<"aiforge.v1.PipelineFailed"> & {
  * Use `create(PipelineFailedSchema)` to create a new message.
  */
 export const PipelineFailedSchema: GenMessage<PipelineFailed> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 54);
+  messageDesc(file_aiforge_v1_events, 55);
 
 /**
  * A file that a client stored; its contents are a blob.
@@ -1770,7 +1824,7 @@ export type FileUploaded = Message<"aiforge.v1.FileUploaded"> & {
  * Use `create(FileUploadedSchema)` to create a new message.
  */
 export const FileUploadedSchema: GenMessage<FileUploaded> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 55);
+  messageDesc(file_aiforge_v1_events, 56);
 
 /**
  * @generated from message aiforge.v1.FileDeleted
@@ -1783,7 +1837,7 @@ export type FileDeleted = Message<"aiforge.v1.FileDeleted"> & {
  * Use `create(FileDeletedSchema)` to create a new message.
  */
 export const FileDeletedSchema: GenMessage<FileDeleted> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_events, 56);
+  messageDesc(file_aiforge_v1_events, 57);
 
 /**
  * @generated from enum aiforge.v1.AttemptOutcome

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Priority, Quantization } from "./task_pb.ts";
+import type { Priority, Quantization, TaskKind } from "./task_pb.ts";
 import { file_aiforge_v1_task } from "./task_pb.ts";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/job.proto.
  */
 export const file_aiforge_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChRhaWZvcmdlL3YxL2pvYi5wcm90bxIKYWlmb3JnZS52MSLpCAoVQ3JlYXRlRmluZVR1bmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIXCgpiYXNlX21vZGVsGAIgASgJSACIAQESEwoGZXBvY2hzGAMgASgNSAGIAQESGgoNbGVhcm5pbmdfcmF0ZRgEIAEoAUgCiAEBEhEKBHJhbmsYBSABKA1IA4gBARIWCgl1c2VfcGlzc2EYBiABKAhIBIgBARIZCgxwcm9qZWN0X3BhdGgYByABKAlIBYgBARIaCg10cmFpbmluZ19maWxlGAggASgJSAaIAQESEQoEc2VlZBgJIAEoBEgHiAEBEhYKCW1heF9zdGVwcxgKIAEoDUgIiAEBEhsKDm1heF9zZXFfbGVuZ3RoGAsgASgNSAmIAQESFwoKYmF0Y2hfc2l6ZRgMIAEoDUgKiAEBEhcKCmxvcmFfYWxwaGEYDSABKAFIC4gBARIZCgxsb3JhX2Ryb3BvdXQYDiABKAFIDIgBARIWCg50YXJnZXRfbW9kdWxlcxgPIAMoCRIzCgxxdWFudGl6YXRpb24YECABKA4yGC5haWZvcmdlLnYxLlF1YW50aXphdGlvbkgNiAEBEiIKFWdyYWRpZW50X2FjY3VtdWxhdGlvbhgRIAEoDUgOiAEBEh4KEWdndWZfcXVhbnRpemF0aW9uGBIgASgJSA+IAQESFQoIcmV2aXNpb24YEyABKAlIEIgBARIjChZjaGVja3BvaW50X2V2ZXJ5X3N0ZXBzGBQgASgNSBGIAQESJAoXZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UYFSABKA1IEogBARIrCghwcmlvcml0eRgeIAEoDjIULmFpZm9yZ2UudjEuUHJpb3JpdHlIE4gBARIRCgRwb29sGB8gASgJSBSIAQESPQoGbGFiZWxzGCAgAygLMi0uYWlmb3JnZS52MS5DcmVhdGVGaW5lVHVuZVJlcXVlc3QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgtfYmFzZV9tb2RlbEIJCgdfZXBvY2hzQhAKDl9sZWFybmluZ19yYXRlQgcKBV9yYW5rQgwKCl91c2VfcGlzc2FCDwoNX3Byb2plY3RfcGF0aEIQCg5fdHJhaW5pbmdfZmlsZUIHCgVfc2VlZEIMCgpfbWF4X3N0ZXBzQhEKD19tYXhfc2VxX2xlbmd0aEINCgtfYmF0Y2hfc2l6ZUINCgtfbG9yYV9hbHBoYUIPCg1fbG9yYV9kcm9wb3V0Qg8KDV9xdWFudGl6YXRpb25CGAoWX2dyYWRpZW50X2FjY3VtdWxhdGlvbkIUChJfZ2d1Zl9xdWFudGl6YXRpb25CCwoJX3JldmlzaW9uQhkKF19jaGVja3BvaW50X2V2ZXJ5X3N0ZXBzQhoKGF9lYXJseV9zdG9wcGluZ19wYXRpZW5jZUILCglfcHJpb3JpdHlCBwoFX3Bvb2wiYAoWQ3JlYXRlRmluZVR1bmVSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSJQoGc3RhdHVzGAIgASgOMhUuYWlmb3JnZS52MS5Kb2JTdGF0dXMSDwoHbWVzc2FnZRgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSLBAwoOR2V0Sm9iUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEiUKBnN0YXR1cxgCIAEoDjIVLmFpZm9yZ2UudjEuSm9iU3RhdHVzEhAKCHByb2dyZXNzGAMgASgBEhoKDWN1cnJlbnRfZXBvY2gYBCABKA1IAIgBARIZCgxjdXJyZW50X3N0ZXAYBSABKARIAYgBARIRCgRsb3NzGAYgASgBSAKIAQESLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJcmVxdWVzdGVkGAkgASgJSAOIAQESEgoFZXJyb3IYCiABKAlIBIgBARIUCgdhdHRlbXB0GAsgASgNSAWIAQESGQoMcHJvamVjdF9uYW1lGAwgASgJSAaIAQFCEAoOX2N1cnJlbnRfZXBvY2hCDwoNX2N1cnJlbnRfc3RlcEIHCgVfbG9zc0IMCgpfcmVxdWVzdGVkQggKBl9lcnJvckIKCghfYXR0ZW1wdEIPCg1fcHJvamVjdF9uYW1lIscBChRMaXN0RmluZVR1bmVzUmVxdWVzdBIWCglwYWdlX3NpemUYASABKA1IAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQESKgoGc3RhdHVzGAMgASgOMhUuYWlmb3JnZS52MS5Kb2JTdGF0dXNIAogBARIZCgxwcm9qZWN0X25hbWUYBCABKAlIA4gBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQgkKB19zdGF0dXNCDwoNX3Byb2plY3RfbmFtZSJaChVMaXN0RmluZVR1bmVzUmVzcG9uc2USKAoEam9icxgBIAMoCzIaLmFpZm9yZ2UudjEuR2V0Sm9iUmVzcG9uc2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKFFBhdXNlRmluZVR1bmVSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJfChVQYXVzZUZpbmVUdW5lUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEiUKBnN0YXR1cxgCIAEoDjIVLmFpZm9yZ2UudjEuSm9iU3RhdHVzEg8KB21lc3NhZ2UYAyABKAkiJwoVUmVzdW1lRmluZVR1bmVSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJgChZSZXN1bWVGaW5lVHVuZVJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIlCgZzdGF0dXMYAiABKA4yFS5haWZvcmdlLnYxLkpvYlN0YXR1cxIPCgdtZXNzYWdlGAMgASgJIicKFUNhbmNlbEZpbmVUdW5lUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiYAoWQ2FuY2VsRmluZVR1bmVSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSJQoGc3RhdHVzGAIgASgOMhUuYWlmb3JnZS52MS5Kb2JTdGF0dXMSDwoHbWVzc2FnZRgDIAEoCSIfCg1EZXBsb3lSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJYCg5EZXBsb3lSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSDwoHc3VjY2VzcxgCIAEoCBISCgptb2RlbF9uYW1lGAMgASgJEhEKCWdndWZfcGF0aBgEIAEoCSIhCg9WYWxpZGF0ZVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIncKEFZhbGlkYXRlUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIuCgdtZXRyaWNzGAMgASgLMh0uYWlmb3JnZS52MS5WYWxpZGF0aW9uTWV0cmljcxITCgtyZXBvcnRfcGF0aBgEIAEoCSLYAQoRVmFsaWRhdGlvbk1ldHJpY3MSEgoKZmluYWxfbG9zcxgBIAEoARISCgpwZXJwbGV4aXR5GAIgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgDIAEoARIOCgZ0b2tlbnMYBCABKAQSEAoIZXhhbXBsZXMYBSABKAQSDgoGbWFyZ2luGAYgASgBEhcKCm1hcmdpbl9sb3cYByABKAFIAIgBARIYCgttYXJnaW5faGlnaBgIIAEoAUgBiAEBQg0KC19tYXJnaW5fbG93Qg4KDF9tYXJnaW5faGlnaCIwCg9XYXRjaEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBWFmdGVyGAIgASgJIpQEChBXYXRjaEpvYlJlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRIMCgR0eXBlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBnN0YXR1cxgEIAEoDjIVLmFpZm9yZ2UudjEuSm9iU3RhdHVzEg8KB2F0dGVtcHQYBSABKA0SEQoEc3RlcBgGIAEoBEgAiAEBEhIKBWVwb2NoGAcgASgBSAGIAQESEQoEbG9zcxgIIAEoAUgCiAEBEhoKDWxlYXJuaW5nX3JhdGUYCSABKAFIA4gBARIWCglncmFkX25vcm0YCiABKAFIBIgBARIeChF0b2tlbnNfcGVyX3NlY29uZBgLIAEoAUgFiAEBEhgKC2V0YV9zZWNvbmRzGAwgASgBSAaIAQESFAoHbWVzc2FnZRgNIAEoCUgHiAEBEhgKC3RvdGFsX3N0ZXBzGA4gASgESAiIAQESGQoMaGVsZG91dF9sb3NzGA8gASgBSAmIAQFCBwoFX3N0ZXBCCAoGX2Vwb2NoQgcKBV9sb3NzQhAKDl9sZWFybmluZ19yYXRlQgwKCl9ncmFkX25vcm1CFAoSX3Rva2Vuc19wZXJfc2Vjb25kQg4KDF9ldGFfc2Vjb25kc0IKCghfbWVzc2FnZUIOCgxfdG90YWxfc3RlcHNCDwoNX2hlbGRvdXRfbG9zcyrTAQoJSm9iU3RhdHVzEhoKFkpPQl9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVFVTX1FVRVVFRBABEhgKFEpPQl9TVEFUVVNfUFJFUEFSSU5HEAISFwoTSk9CX1NUQVRVU19UUkFJTklORxADEhgKFEpPQl9TVEFUVVNfQ09NUExFVEVEEAQSFQoRSk9CX1NUQVRVU19GQUlMRUQQBRIVChFKT0JfU1RBVFVTX1BBVVNFRBAGEhgKFEpPQl9TVEFUVVNfQ0FOQ0VMTEVEEAcyzAcKCkpvYlNlcnZpY2UScQoOQ3JlYXRlRmluZVR1bmUSIS5haWZvcmdlLnYxLkNyZWF0ZUZpbmVUdW5lUmVxdWVzdBoiLmFpZm9yZ2UudjEuQ3JlYXRlRmluZVR1bmVSZXNwb25zZSIYgtPkkwISOgEqIg0vdjEvZmluZS10dW5lEmsKDUxpc3RGaW5lVHVuZXMSIC5haWZvcmdlLnYxLkxpc3RGaW5lVHVuZXNSZXF1ZXN0GiEuYWlmb3JnZS52MS5MaXN0RmluZVR1bmVzUmVzcG9uc2UiFYLT5JMCDxINL3YxL2ZpbmUtdHVuZRJZCgZHZXRKb2ISGS5haWZvcmdlLnYxLkdldEpvYlJlcXVlc3QaGi5haWZvcmdlLnYxLkdldEpvYlJlc3BvbnNlIhiC0+STAhISEC9zdGF0dXMve2pvYl9pZH0SegoNUGF1c2VGaW5lVHVuZRIgLmFpZm9yZ2UudjEuUGF1c2VGaW5lVHVuZVJlcXVlc3QaIS5haWZvcmdlLnYxLlBhdXNlRmluZVR1bmVSZXNwb25zZSIkgtPkkwIeIhwvdjEvZmluZS10dW5lL3tqb2JfaWR9L3BhdXNlEn4KDlJlc3VtZUZpbmVUdW5lEiEuYWlmb3JnZS52MS5SZXN1bWVGaW5lVHVuZVJlcXVlc3QaIi5haWZvcmdlLnYxLlJlc3VtZUZpbmVUdW5lUmVzcG9uc2UiJYLT5JMCHyIdL3YxL2ZpbmUtdHVuZS97am9iX2lkfS9yZXN1bWUSfgoOQ2FuY2VsRmluZVR1bmUSIS5haWZvcmdlLnYxLkNhbmNlbEZpbmVUdW5lUmVxdWVzdBoiLmFpZm9yZ2UudjEuQ2FuY2VsRmluZVR1bmVSZXNwb25zZSIlgtPkkwIfIh0vdjEvZmluZS10dW5lL3tqb2JfaWR9L2NhbmNlbBJZCgZEZXBsb3kSGS5haWZvcmdlLnYxLkRlcGxveVJlcXVlc3QaGi5haWZvcmdlLnYxLkRlcGxveVJlc3BvbnNlIhiC0+STAhIiEC9kZXBsb3kve2pvYl9pZH0SYQoIVmFsaWRhdGUSGy5haWZvcmdlLnYxLlZhbGlkYXRlUmVxdWVzdBocLmFpZm9yZ2UudjEuVmFsaWRhdGVSZXNwb25zZSIagtPkkwIUIhIvdmFsaWRhdGUve2pvYl9pZH0SSQoIV2F0Y2hKb2ISGy5haWZvcmdlLnYxLldhdGNoSm9iUmVxdWVzdBocLmFpZm9yZ2UudjEuV2F0Y2hKb2JSZXNwb25zZSIAMAFiBnByb3RvMw", [file_aiforge_v1_task, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChRhaWZvcmdlL3YxL2pvYi5wcm90bxIKYWlmb3JnZS52MSLpCAoVQ3JlYXRlRmluZVR1bmVSZXF1ZXN0EhQKDHByb2plY3RfbmFtZRgBIAEoCRIXCgpiYXNlX21vZGVsGAIgASgJSACIAQESEwoGZXBvY2hzGAMgASgNSAGIAQESGgoNbGVhcm5pbmdfcmF0ZRgEIAEoAUgCiAEBEhEKBHJhbmsYBSABKA1IA4gBARIWCgl1c2VfcGlzc2EYBiABKAhIBIgBARIZCgxwcm9qZWN0X3BhdGgYByABKAlIBYgBARIaCg10cmFpbmluZ19maWxlGAggASgJSAaIAQESEQoEc2VlZBgJIAEoBEgHiAEBEhYKCW1heF9zdGVwcxgKIAEoDUgIiAEBEhsKDm1heF9zZXFfbGVuZ3RoGAsgASgNSAmIAQESFwoKYmF0Y2hfc2l6ZRgMIAEoDUgKiAEBEhcKCmxvcmFfYWxwaGEYDSABKAFIC4gBARIZCgxsb3JhX2Ryb3BvdXQYDiABKAFIDIgBARIWCg50YXJnZXRfbW9kdWxlcxgPIAMoCRIzCgxxdWFudGl6YXRpb24YECABKA4yGC5haWZvcmdlLnYxLlF1YW50aXphdGlvbkgNiAEBEiIKFWdyYWRpZW50X2FjY3VtdWxhdGlvbhgRIAEoDUgOiAEBEh4KEWdndWZfcXVhbnRpemF0aW9uGBIgASgJSA+IAQESFQoIcmV2aXNpb24YEyABKAlIEIgBARIjChZjaGVja3BvaW50X2V2ZXJ5X3N0ZXBzGBQgASgNSBGIAQESJAoXZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UYFSABKA1IEogBARIrCghwcmlvcml0eRgeIAEoDjIULmFpZm9yZ2UudjEuUHJpb3JpdHlIE4gBARIRCgRwb29sGB8gASgJSBSIAQESPQoGbGFiZWxzGCAgAygLMi0uYWlmb3JnZS52MS5DcmVhdGVGaW5lVHVuZVJlcXVlc3QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgtfYmFzZV9tb2RlbEIJCgdfZXBvY2hzQhAKDl9sZWFybmluZ19yYXRlQgcKBV9yYW5rQgwKCl91c2VfcGlzc2FCDwoNX3Byb2plY3RfcGF0aEIQCg5fdHJhaW5pbmdfZmlsZUIHCgVfc2VlZEIMCgpfbWF4X3N0ZXBzQhEKD19tYXhfc2VxX2xlbmd0aEINCgtfYmF0Y2hfc2l6ZUINCgtfbG9yYV9hbHBoYUIPCg1fbG9yYV9kcm9wb3V0Qg8KDV9xdWFudGl6YXRpb25CGAoWX2dyYWRpZW50X2FjY3VtdWxhdGlvbkIUChJfZ2d1Zl9xdWFudGl6YXRpb25CCwoJX3JldmlzaW9uQhkKF19jaGVja3BvaW50X2V2ZXJ5X3N0ZXBzQhoKGF9lYXJseV9zdG9wcGluZ19wYXRpZW5jZUILCglfcHJpb3JpdHlCBwoFX3Bvb2wiYAoWQ3JlYXRlRmluZVR1bmVSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSJQoGc3RhdHVzGAIgASgOMhUuYWlmb3JnZS52MS5Kb2JTdGF0dXMSDwoHbWVzc2FnZRgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSL1BAoOR2V0Sm9iUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEiUKBnN0YXR1cxgCIAEoDjIVLmFpZm9yZ2UudjEuSm9iU3RhdHVzEhAKCHByb2dyZXNzGAMgASgBEhoKDWN1cnJlbnRfZXBvY2gYBCABKA1IAIgBARIZCgxjdXJyZW50X3N0ZXAYBSABKARIAYgBARIRCgRsb3NzGAYgASgBSAKIAQESLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJcmVxdWVzdGVkGAkgASgJSAOIAQESEgoFZXJyb3IYCiABKAlIBIgBARIUCgdhdHRlbXB0GAsgASgNSAWIAQESGQoMcHJvamVjdF9uYW1lGAwgASgJSAaIAQESOAoPbWVtb3J5X2VzdGltYXRlGA0gASgLMhouYWlmb3JnZS52MS5NZW1vcnlFc3RpbWF0ZUgHiAEBEhcKCmJhdGNoX3NpemUYDiABKA1ICIgBARIiChVncmFkaWVudF9hY2N1bXVsYXRpb24YDyABKA1ICYgBAUIQCg5fY3VycmVudF9lcG9jaEIPCg1fY3VycmVudF9zdGVwQgcKBV9sb3NzQgwKCl9yZXF1ZXN0ZWRCCAoGX2Vycm9yQgoKCF9hdHRlbXB0Qg8KDV9wcm9qZWN0X25hbWVCEgoQX21lbW9yeV9lc3RpbWF0ZUINCgtfYmF0Y2hfc2l6ZUIYChZfZ3JhZGllbnRfYWNjdW11bGF0aW9uIkkKDk1lbW9yeUVzdGltYXRlEhEKCWdwdV9ieXRlcxgBIAEoBBIWCgljcHVfYnl0ZXMYAiABKARIAIgBAUIMCgpfY3B1X2J5dGVzIscBChRMaXN0RmluZVR1bmVzUmVxdWVzdBIWCglwYWdlX3NpemUYASABKA1IAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQESKgoGc3RhdHVzGAMgASgOMhUuYWlmb3JnZS52MS5Kb2JTdGF0dXNIAogBARIZCgxwcm9qZWN0X25hbWUYBCABKAlIA4gBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQgkKB19zdGF0dXNCDwoNX3Byb2plY3RfbmFtZSJaChVMaXN0RmluZVR1bmVzUmVzcG9uc2USKAoEam9icxgBIAMoCzIaLmFpZm9yZ2UudjEuR2V0Sm9iUmVzcG9uc2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKFFBhdXNlRmluZVR1bmVSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJfChVQYXVzZUZpbmVUdW5lUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEiUKBnN0YXR1cxgCIAEoDjIVLmFpZm9yZ2UudjEuSm9iU3RhdHVzEg8KB21lc3NhZ2UYAyABKAkiJwoVUmVzdW1lRmluZVR1bmVSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJgChZSZXN1bWVGaW5lVHVuZVJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIlCgZzdGF0dXMYAiABKA4yFS5haWZvcmdlLnYxLkpvYlN0YXR1cxIPCgdtZXNzYWdlGAMgASgJIicKFUNhbmNlbEZpbmVUdW5lUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiYAoWQ2FuY2VsRmluZVR1bmVSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSJQoGc3RhdHVzGAIgASgOMhUuYWlmb3JnZS52MS5Kb2JTdGF0dXMSDwoHbWVzc2FnZRgDIAEoCSIfCg1EZXBsb3lSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJYCg5EZXBsb3lSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSDwoHc3VjY2VzcxgCIAEoCBISCgptb2RlbF9uYW1lGAMgASgJEhEKCWdndWZfcGF0aBgEIAEoCSIhCg9WYWxpZGF0ZVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIncKEFZhbGlkYXRlUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIuCgdtZXRyaWNzGAMgASgLMh0uYWlmb3JnZS52MS5WYWxpZGF0aW9uTWV0cmljcxITCgtyZXBvcnRfcGF0aBgEIAEoCSLYAQoRVmFsaWRhdGlvbk1ldHJpY3MSEgoKZmluYWxfbG9zcxgBIAEoARISCgpwZXJwbGV4aXR5GAIgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgDIAEoARIOCgZ0b2tlbnMYBCABKAQSEAoIZXhhbXBsZXMYBSABKAQSDgoGbWFyZ2luGAYgASgBEhcKCm1hcmdpbl9sb3cYByABKAFIAIgBARIYCgttYXJnaW5faGlnaBgIIAEoAUgBiAEBQg0KC19tYXJnaW5fbG93Qg4KDF9tYXJnaW5faGlnaCJUCgpKb2JMb2dMaW5lEg4KBm51bWJlchgBIAEoBBIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR0ZXh0GAMgASgJImEKDUpvYkxvZ0F0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoDRIQCghhZ2VudF9pZBgCIAEoCRIPCgdvdXRjb21lGAMgASgJEgwKBGNvZGUYBCABKAkSDgoGcmVhc29uGAUgASgJItgBChJMaXN0Sm9iTG9nc1JlcXVlc3QSDgoGam9iX2lkGAEgASgJEicKBGtpbmQYAiABKA4yFC5haWZvcmdlLnYxLlRhc2tLaW5kSACIAQESFAoHYXR0ZW1wdBgDIAEoDUgBiAEBEhIKBWFmdGVyGAQgASgESAKIAQESEQoEdGFpbBgFIAEoDUgDiAEBEhYKCXBhZ2Vfc2l6ZRgGIAEoDUgEiAEBQgcKBV9raW5kQgoKCF9hdHRlbXB0QggKBl9hZnRlckIHCgVfdGFpbEIMCgpfcGFnZV9zaXplIq8BChNMaXN0Sm9iTG9nc1Jlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEiUKBWxpbmVzGAMgAygLMhYuYWlmb3JnZS52MS5Kb2JMb2dMaW5lEhEKCWxhc3RfbGluZRgEIAEoBBIQCghjb21wbGV0ZRgFIAEoCBIrCghhdHRlbXB0cxgGIAMoCzIZLmFpZm9yZ2UudjEuSm9iTG9nQXR0ZW1wdCJmChNXYXRjaEpvYkxvZ3NSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRInCgRraW5kGAIgASgOMhQuYWlmb3JnZS52MS5UYXNrS2luZEgAiAEBEg0KBWFmdGVyGAMgASgJQgcKBV9raW5kIl0KFFdhdGNoSm9iTG9nc1Jlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEiQKBGxpbmUYAyABKAsyFi5haWZvcmdlLnYxLkpvYkxvZ0xpbmUiMAoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRINCgVhZnRlchgCIAEoCSKUBAoQV2F0Y2hKb2JSZXNwb25zZRIOCgZjdXJzb3IYASABKAkSDAoEdHlwZRgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgZzdGF0dXMYBCABKA4yFS5haWZvcmdlLnYxLkpvYlN0YXR1cxIPCgdhdHRlbXB0GAUgASgNEhEKBHN0ZXAYBiABKARIAIgBARISCgVlcG9jaBgHIAEoAUgBiAEBEhEKBGxvc3MYCCABKAFIAogBARIaCg1sZWFybmluZ19yYXRlGAkgASgBSAOIAQESFgoJZ3JhZF9ub3JtGAogASgBSASIAQESHgoRdG9rZW5zX3Blcl9zZWNvbmQYCyABKAFIBYgBARIYCgtldGFfc2Vjb25kcxgMIAEoAUgGiAEBEhQKB21lc3NhZ2UYDSABKAlIB4gBARIYCgt0b3RhbF9zdGVwcxgOIAEoBEgIiAEBEhkKDGhlbGRvdXRfbG9zcxgPIAEoAUgJiAEBQgcKBV9zdGVwQggKBl9lcG9jaEIHCgVfbG9zc0IQCg5fbGVhcm5pbmdfcmF0ZUIMCgpfZ3JhZF9ub3JtQhQKEl90b2tlbnNfcGVyX3NlY29uZEIOCgxfZXRhX3NlY29uZHNCCgoIX21lc3NhZ2VCDgoMX3RvdGFsX3N0ZXBzQg8KDV9oZWxkb3V0X2xvc3Mq0wEKCUpvYlN0YXR1cxIaChZKT0JfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRVU19RVUVVRUQQARIYChRKT0JfU1RBVFVTX1BSRVBBUklORxACEhcKE0pPQl9TVEFUVVNfVFJBSU5JTkcQAxIYChRKT0JfU1RBVFVTX0NPTVBMRVRFRBAEEhUKEUpPQl9TVEFUVVNfRkFJTEVEEAUSFQoRSk9CX1NUQVRVU19QQVVTRUQQBhIYChRKT0JfU1RBVFVTX0NBTkNFTExFRBAHMpgJCgpKb2JTZXJ2aWNlEnEKDkNyZWF0ZUZpbmVUdW5lEiEuYWlmb3JnZS52MS5DcmVhdGVGaW5lVHVuZVJlcXVlc3QaIi5haWZvcmdlLnYxLkNyZWF0ZUZpbmVUdW5lUmVzcG9uc2UiGILT5JMCEjoBKiINL3YxL2ZpbmUtdHVuZRJrCg1MaXN0RmluZVR1bmVzEiAuYWlmb3JnZS52MS5MaXN0RmluZVR1bmVzUmVxdWVzdBohLmFpZm9yZ2UudjEuTGlzdEZpbmVUdW5lc1Jlc3BvbnNlIhWC0+STAg8SDS92MS9maW5lLXR1bmUSWQoGR2V0Sm9iEhkuYWlmb3JnZS52MS5HZXRKb2JSZXF1ZXN0GhouYWlmb3JnZS52MS5HZXRKb2JSZXNwb25zZSIYgtPkkwISEhAvc3RhdHVzL3tqb2JfaWR9EnoKDVBhdXNlRmluZVR1bmUSIC5haWZvcmdlLnYxLlBhdXNlRmluZVR1bmVSZXF1ZXN0GiEuYWlmb3JnZS52MS5QYXVzZUZpbmVUdW5lUmVzcG9uc2UiJILT5JMCHiIcL3YxL2ZpbmUtdHVuZS97am9iX2lkfS9wYXVzZRJ+Cg5SZXN1bWVGaW5lVHVuZRIhLmFpZm9yZ2UudjEuUmVzdW1lRmluZVR1bmVSZXF1ZXN0GiIuYWlmb3JnZS52MS5SZXN1bWVGaW5lVHVuZVJlc3BvbnNlIiWC0+STAh8iHS92MS9maW5lLXR1bmUve2pvYl9pZH0vcmVzdW1lEn4KDkNhbmNlbEZpbmVUdW5lEiEuYWlmb3JnZS52MS5DYW5jZWxGaW5lVHVuZVJlcXVlc3QaIi5haWZvcmdlLnYxLkNhbmNlbEZpbmVUdW5lUmVzcG9uc2UiJYLT5JMCHyIdL3YxL2ZpbmUtdHVuZS97am9iX2lkfS9jYW5jZWwSWQoGRGVwbG95EhkuYWlmb3JnZS52MS5EZXBsb3lSZXF1ZXN0GhouYWlmb3JnZS52MS5EZXBsb3lSZXNwb25zZSIYgtPkkwISIhAvZGVwbG95L3tqb2JfaWR9EmEKCFZhbGlkYXRlEhsuYWlmb3JnZS52MS5WYWxpZGF0ZVJlcXVlc3QaHC5haWZvcmdlLnYxLlZhbGlkYXRlUmVzcG9uc2UiGoLT5JMCFCISL3ZhbGlkYXRlL3tqb2JfaWR9EnMKC0xpc3RKb2JMb2dzEh4uYWlmb3JnZS52MS5MaXN0Sm9iTG9nc1JlcXVlc3QaHy5haWZvcmdlLnYxLkxpc3RKb2JMb2dzUmVzcG9uc2UiI4LT5JMCHRIbL3YxL2ZpbmUtdHVuZS97am9iX2lkfS9sb2dzElUKDFdhdGNoSm9iTG9ncxIfLmFpZm9yZ2UudjEuV2F0Y2hKb2JMb2dzUmVxdWVzdBogLmFpZm9yZ2UudjEuV2F0Y2hKb2JMb2dzUmVzcG9uc2UiADABEkkKCFdhdGNoSm9iEhsuYWlmb3JnZS52MS5XYXRjaEpvYlJlcXVlc3QaHC5haWZvcmdlLnYxLldhdGNoSm9iUmVzcG9uc2UiADABYgZwcm90bzM", [file_aiforge_v1_task, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message aiforge.v1.CreateFineTuneRequest
@@ -272,6 +272,25 @@ export type GetJobResponse = Message<"aiforge.v1.GetJobResponse"> & {
    * @generated from field: optional string project_name = 12;
    */
   projectName?: string | undefined;
+
+  /**
+   * Absent where the base model's size is not known.
+   *
+   * @generated from field: optional aiforge.v1.MemoryEstimate memory_estimate = 13;
+   */
+  memoryEstimate?: MemoryEstimate | undefined;
+
+  /**
+   * Examples at a time, and how many times they are gathered for a step: other than asked for where memory ran out.
+   *
+   * @generated from field: optional uint32 batch_size = 14;
+   */
+  batchSize?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 gradient_accumulation = 15;
+   */
+  gradientAccumulation?: number | undefined;
 };
 
 /**
@@ -280,6 +299,32 @@ export type GetJobResponse = Message<"aiforge.v1.GetJobResponse"> & {
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_job, 3);
+
+/**
+ * Most memory that the training is expected to take at once. It is an estimate, and no measurement.
+ *
+ * @generated from message aiforge.v1.MemoryEstimate
+ */
+export type MemoryEstimate = Message<"aiforge.v1.MemoryEstimate"> & {
+  /**
+   * @generated from field: uint64 gpu_bytes = 1;
+   */
+  gpuBytes: bigint;
+
+  /**
+   * On a host without a GPU; absent for what needs one.
+   *
+   * @generated from field: optional uint64 cpu_bytes = 2;
+   */
+  cpuBytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.MemoryEstimate.
+ * Use `create(MemoryEstimateSchema)` to create a new message.
+ */
+export const MemoryEstimateSchema: GenMessage<MemoryEstimate> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 4);
 
 /**
  * @generated from message aiforge.v1.ListFineTunesRequest
@@ -313,7 +358,7 @@ export type ListFineTunesRequest = Message<"aiforge.v1.ListFineTunesRequest"> & 
  * Use `create(ListFineTunesRequestSchema)` to create a new message.
  */
 export const ListFineTunesRequestSchema: GenMessage<ListFineTunesRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 4);
+  messageDesc(file_aiforge_v1_job, 5);
 
 /**
  * @generated from message aiforge.v1.ListFineTunesResponse
@@ -337,7 +382,7 @@ export type ListFineTunesResponse = Message<"aiforge.v1.ListFineTunesResponse"> 
  * Use `create(ListFineTunesResponseSchema)` to create a new message.
  */
 export const ListFineTunesResponseSchema: GenMessage<ListFineTunesResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 5);
+  messageDesc(file_aiforge_v1_job, 6);
 
 /**
  * @generated from message aiforge.v1.PauseFineTuneRequest
@@ -354,7 +399,7 @@ export type PauseFineTuneRequest = Message<"aiforge.v1.PauseFineTuneRequest"> & 
  * Use `create(PauseFineTuneRequestSchema)` to create a new message.
  */
 export const PauseFineTuneRequestSchema: GenMessage<PauseFineTuneRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 6);
+  messageDesc(file_aiforge_v1_job, 7);
 
 /**
  * @generated from message aiforge.v1.PauseFineTuneResponse
@@ -381,7 +426,7 @@ export type PauseFineTuneResponse = Message<"aiforge.v1.PauseFineTuneResponse"> 
  * Use `create(PauseFineTuneResponseSchema)` to create a new message.
  */
 export const PauseFineTuneResponseSchema: GenMessage<PauseFineTuneResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 7);
+  messageDesc(file_aiforge_v1_job, 8);
 
 /**
  * @generated from message aiforge.v1.ResumeFineTuneRequest
@@ -398,7 +443,7 @@ export type ResumeFineTuneRequest = Message<"aiforge.v1.ResumeFineTuneRequest"> 
  * Use `create(ResumeFineTuneRequestSchema)` to create a new message.
  */
 export const ResumeFineTuneRequestSchema: GenMessage<ResumeFineTuneRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 8);
+  messageDesc(file_aiforge_v1_job, 9);
 
 /**
  * @generated from message aiforge.v1.ResumeFineTuneResponse
@@ -425,7 +470,7 @@ export type ResumeFineTuneResponse = Message<"aiforge.v1.ResumeFineTuneResponse"
  * Use `create(ResumeFineTuneResponseSchema)` to create a new message.
  */
 export const ResumeFineTuneResponseSchema: GenMessage<ResumeFineTuneResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 9);
+  messageDesc(file_aiforge_v1_job, 10);
 
 /**
  * @generated from message aiforge.v1.CancelFineTuneRequest
@@ -442,7 +487,7 @@ export type CancelFineTuneRequest = Message<"aiforge.v1.CancelFineTuneRequest"> 
  * Use `create(CancelFineTuneRequestSchema)` to create a new message.
  */
 export const CancelFineTuneRequestSchema: GenMessage<CancelFineTuneRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 10);
+  messageDesc(file_aiforge_v1_job, 11);
 
 /**
  * @generated from message aiforge.v1.CancelFineTuneResponse
@@ -469,7 +514,7 @@ export type CancelFineTuneResponse = Message<"aiforge.v1.CancelFineTuneResponse"
  * Use `create(CancelFineTuneResponseSchema)` to create a new message.
  */
 export const CancelFineTuneResponseSchema: GenMessage<CancelFineTuneResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 11);
+  messageDesc(file_aiforge_v1_job, 12);
 
 /**
  * @generated from message aiforge.v1.DeployRequest
@@ -486,7 +531,7 @@ export type DeployRequest = Message<"aiforge.v1.DeployRequest"> & {
  * Use `create(DeployRequestSchema)` to create a new message.
  */
 export const DeployRequestSchema: GenMessage<DeployRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 12);
+  messageDesc(file_aiforge_v1_job, 13);
 
 /**
  * @generated from message aiforge.v1.DeployResponse
@@ -518,7 +563,7 @@ export type DeployResponse = Message<"aiforge.v1.DeployResponse"> & {
  * Use `create(DeployResponseSchema)` to create a new message.
  */
 export const DeployResponseSchema: GenMessage<DeployResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 13);
+  messageDesc(file_aiforge_v1_job, 14);
 
 /**
  * @generated from message aiforge.v1.ValidateRequest
@@ -535,7 +580,7 @@ export type ValidateRequest = Message<"aiforge.v1.ValidateRequest"> & {
  * Use `create(ValidateRequestSchema)` to create a new message.
  */
 export const ValidateRequestSchema: GenMessage<ValidateRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 14);
+  messageDesc(file_aiforge_v1_job, 15);
 
 /**
  * @generated from message aiforge.v1.ValidateResponse
@@ -567,7 +612,7 @@ export type ValidateResponse = Message<"aiforge.v1.ValidateResponse"> & {
  * Use `create(ValidateResponseSchema)` to create a new message.
  */
 export const ValidateResponseSchema: GenMessage<ValidateResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 15);
+  messageDesc(file_aiforge_v1_job, 16);
 
 /**
  * @generated from message aiforge.v1.ValidationMetrics
@@ -621,7 +666,236 @@ export type ValidationMetrics = Message<"aiforge.v1.ValidationMetrics"> & {
  * Use `create(ValidationMetricsSchema)` to create a new message.
  */
 export const ValidationMetricsSchema: GenMessage<ValidationMetrics> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 16);
+  messageDesc(file_aiforge_v1_job, 17);
+
+/**
+ * Lines are numbered from 1 within their attempt. A number that is missing is a line that was lost or left out: one that
+ * was written while NATS was away for long, or from the midst of a log that is larger than what is kept.
+ *
+ * @generated from message aiforge.v1.JobLogLine
+ */
+export type JobLogLine = Message<"aiforge.v1.JobLogLine"> & {
+  /**
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * When it was sent by its host.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message aiforge.v1.JobLogLine.
+ * Use `create(JobLogLineSchema)` to create a new message.
+ */
+export const JobLogLineSchema: GenMessage<JobLogLine> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 18);
+
+/**
+ * @generated from message aiforge.v1.JobLogAttempt
+ */
+export type JobLogAttempt = Message<"aiforge.v1.JobLogAttempt"> & {
+  /**
+   * @generated from field: uint32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+
+  /**
+   * `running`, `completed`, `failed`, `lost`, `stopped` or `returned`.
+   *
+   * @generated from field: string outcome = 3;
+   */
+  outcome: string;
+
+  /**
+   * Why it ended so; empty while it runs, and where it completed.
+   *
+   * @generated from field: string code = 4;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message aiforge.v1.JobLogAttempt.
+ * Use `create(JobLogAttemptSchema)` to create a new message.
+ */
+export const JobLogAttemptSchema: GenMessage<JobLogAttempt> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 19);
+
+/**
+ * @generated from message aiforge.v1.ListJobLogsRequest
+ */
+export type ListJobLogsRequest = Message<"aiforge.v1.ListJobLogsRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * Absent: the job's training. `evaluate` and `export` are those that the API makes for the job.
+   *
+   * @generated from field: optional aiforge.v1.TaskKind kind = 2;
+   */
+  kind?: TaskKind | undefined;
+
+  /**
+   * Absent: the newest.
+   *
+   * @generated from field: optional uint32 attempt = 3;
+   */
+  attempt?: number | undefined;
+
+  /**
+   * Lines after this number; not with `tail`.
+   *
+   * @generated from field: optional uint64 after = 4;
+   */
+  after?: bigint | undefined;
+
+  /**
+   * So many of the last lines; not with `after`.
+   *
+   * @generated from field: optional uint32 tail = 5;
+   */
+  tail?: number | undefined;
+
+  /**
+   * 1 to 1000; 100 when it is not given.
+   *
+   * @generated from field: optional uint32 page_size = 6;
+   */
+  pageSize?: number | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.ListJobLogsRequest.
+ * Use `create(ListJobLogsRequestSchema)` to create a new message.
+ */
+export const ListJobLogsRequestSchema: GenMessage<ListJobLogsRequest> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 20);
+
+/**
+ * @generated from message aiforge.v1.ListJobLogsResponse
+ */
+export type ListJobLogsResponse = Message<"aiforge.v1.ListJobLogsResponse"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: uint32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: repeated aiforge.v1.JobLogLine lines = 3;
+   */
+  lines: JobLogLine[];
+
+  /**
+   * Number of the attempt's last line so far.
+   *
+   * @generated from field: uint64 last_line = 4;
+   */
+  lastLine: bigint;
+
+  /**
+   * Whether the attempt has ended, so that no line will come.
+   *
+   * @generated from field: bool complete = 5;
+   */
+  complete: boolean;
+
+  /**
+   * All attempts, the oldest first.
+   *
+   * @generated from field: repeated aiforge.v1.JobLogAttempt attempts = 6;
+   */
+  attempts: JobLogAttempt[];
+};
+
+/**
+ * Describes the message aiforge.v1.ListJobLogsResponse.
+ * Use `create(ListJobLogsResponseSchema)` to create a new message.
+ */
+export const ListJobLogsResponseSchema: GenMessage<ListJobLogsResponse> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 21);
+
+/**
+ * @generated from message aiforge.v1.WatchJobLogsRequest
+ */
+export type WatchJobLogsRequest = Message<"aiforge.v1.WatchJobLogsRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: optional aiforge.v1.TaskKind kind = 2;
+   */
+  kind?: TaskKind | undefined;
+
+  /**
+   * Cursor of the last line seen.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message aiforge.v1.WatchJobLogsRequest.
+ * Use `create(WatchJobLogsRequestSchema)` to create a new message.
+ */
+export const WatchJobLogsRequestSchema: GenMessage<WatchJobLogsRequest> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 22);
+
+/**
+ * @generated from message aiforge.v1.WatchJobLogsResponse
+ */
+export type WatchJobLogsResponse = Message<"aiforge.v1.WatchJobLogsResponse"> & {
+  /**
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * @generated from field: uint32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: aiforge.v1.JobLogLine line = 3;
+   */
+  line?: JobLogLine | undefined;
+};
+
+/**
+ * Describes the message aiforge.v1.WatchJobLogsResponse.
+ * Use `create(WatchJobLogsResponseSchema)` to create a new message.
+ */
+export const WatchJobLogsResponseSchema: GenMessage<WatchJobLogsResponse> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_job, 23);
 
 /**
  * @generated from message aiforge.v1.WatchJobRequest
@@ -645,7 +919,7 @@ export type WatchJobRequest = Message<"aiforge.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 17);
+  messageDesc(file_aiforge_v1_job, 24);
 
 /**
  * @generated from message aiforge.v1.WatchJobResponse
@@ -734,7 +1008,7 @@ export type WatchJobResponse = Message<"aiforge.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_job, 18);
+  messageDesc(file_aiforge_v1_job, 25);
 
 /**
  * @generated from enum aiforge.v1.JobStatus
@@ -861,6 +1135,26 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof ValidateRequestSchema;
     output: typeof ValidateResponseSchema;
+  },
+  /**
+   * What the trainer wrote, by attempt, while it runs and after.
+   *
+   * @generated from rpc aiforge.v1.JobService.ListJobLogs
+   */
+  listJobLogs: {
+    methodKind: "unary";
+    input: typeof ListJobLogsRequestSchema;
+    output: typeof ListJobLogsResponseSchema;
+  },
+  /**
+   * The same from the start or after a cursor, attempt after attempt, then live, until the job has ended.
+   *
+   * @generated from rpc aiforge.v1.JobService.WatchJobLogs
+   */
+  watchJobLogs: {
+    methodKind: "server_streaming";
+    input: typeof WatchJobLogsRequestSchema;
+    output: typeof WatchJobLogsResponseSchema;
   },
   /**
    * The job's history from the start or after a cursor, then live, until the terminal event.

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aiforge/v1/task.proto.
  */
 export const file_aiforge_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIs0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCRITCgtmaWxlX2RpZ2VzdBgIIAEoCRIZChF2YWxpZGF0aW9uX2RpZ2VzdBgJIAEoCSLYAgoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJEjcKC2ZpbmVfdHVuaW5nGAcgASgLMh0uYWlmb3JnZS52MS5GaW5lVHVuaW5nUmVxdWVzdEgBiAEBEi0KCXBsYWNlbWVudBgKIAEoCzIVLmFpZm9yZ2UudjEuUGxhY2VtZW50SAKIAQFCCAoGc291cmNlQg4KDF9maW5lX3R1bmluZ0IMCgpfcGxhY2VtZW50IocCChFGaW5lVHVuaW5nUmVxdWVzdBIVCg10cmFpbmluZ19maWxlGAEgASgJEhcKD3ZhbGlkYXRpb25fZmlsZRgCIAEoCRIOCgZzdWZmaXgYAyABKAkSPQoIbWV0YWRhdGEYBCADKAsyKy5haWZvcmdlLnYxLkZpbmVUdW5pbmdSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSJQoYbGVhcm5pbmdfcmF0ZV9tdWx0aXBsaWVyGAUgASgBSACIAQEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhsKGV9sZWFybmluZ19yYXRlX211bHRpcGxpZXIiowEKCVBsYWNlbWVudBImCghwcmlvcml0eRgBIAEoDjIULmFpZm9yZ2UudjEuUHJpb3JpdHkSDAoEcG9vbBgCIAEoCRIxCgZsYWJlbHMYAyADKAsyIS5haWZvcmdlLnYxLlBsYWNlbWVudC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIswDCg9IeXBlcnBhcmFtZXRlcnMSDgoGZXBvY2hzGAEgASgNEhUKDWxlYXJuaW5nX3JhdGUYAiABKAESDAoEcmFuaxgDIAEoDRIRCgl1c2VfcGlzc2EYBCABKAgSDAoEc2VlZBgFIAEoBBIWCgltYXhfc3RlcHMYBiABKA1IAIgBARIWCg5tYXhfc2VxX2xlbmd0aBgHIAEoDRISCgpiYXRjaF9zaXplGAggASgNEh0KFWdyYWRpZW50X2FjY3VtdWxhdGlvbhgJIAEoDRISCgpsb3JhX2FscGhhGAogASgBEhQKDGxvcmFfZHJvcG91dBgLIAEoARIWCg50YXJnZXRfbW9kdWxlcxgMIAMoCRIuCgxxdWFudGl6YXRpb24YDSABKA4yGC5haWZvcmdlLnYxLlF1YW50aXphdGlvbhIjChZjaGVja3BvaW50X2V2ZXJ5X3N0ZXBzGA4gASgNSAGIAQESJAoXZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UYDyABKA1IAogBAUIMCgpfbWF4X3N0ZXBzQhkKF19jaGVja3BvaW50X2V2ZXJ5X3N0ZXBzQhoKGF9lYXJseV9zdG9wcGluZ19wYXRpZW5jZSJJCgxFdmFsdWF0ZVNwZWMSDgoGam9iX2lkGAEgASgJEhgKEHJlZmVyZW5jZV9qb2JfaWQYAiABKAkSDwoHZ2VuZXJhbBgDIAEoCCI3CgpFeHBvcnRTcGVjEg4KBmpvYl9pZBgBIAEoCRIZChFnZ3VmX3F1YW50aXphdGlvbhgCIAEoCSIrCgpEZXBsb3lTcGVjEg4KBmpvYl9pZBgBIAEoCRINCgVhbGlhcxgCIAEoCSKdAwoGSW5wdXRzEhYKDmRhdGFzZXRfZGlnZXN0GAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSEwoLZ2d1Zl9kaWdlc3QYBiABKAkSFQoNZXhwb3J0X2RpZ2VzdBgHIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgIIAEoCRIXCg9jaGVja3BvaW50X3N0ZXAYCSABKAQSNAoPaHlwZXJwYXJhbWV0ZXJzGAogASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSDwoHcHJvamVjdBgLIAEoCRIWCg5tZXRyaWNzX2RpZ2VzdBgMIAEoCRIhChl0cmFpbmVkX2Jhc2VfbW9kZWxfZGlnZXN0GA0gASgJEjIKCXJlZmVyZW5jZRgOIAEoCzIaLmFpZm9yZ2UudjEuUmVmZXJlbmNlTW9kZWxIAIgBAUIMCgpfcmVmZXJlbmNlIpwBCg5SZWZlcmVuY2VNb2RlbBIOCgZqb2JfaWQYASABKAkSFgoOYWRhcHRlcl9kaWdlc3QYAiABKAkSEgoKYmFzZV9tb2RlbBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgFIAEoCRIhChl0cmFpbmVkX2Jhc2VfbW9kZWxfZGlnZXN0GAYgASgJIvQBCgpUYXNrUmVzdWx0EiwKB2V4dHJhY3QYASABKAsyGS5haWZvcmdlLnYxLkV4dHJhY3RSZXN1bHRIABIoCgV0cmFpbhgCIAEoCzIXLmFpZm9yZ2UudjEuVHJhaW5SZXN1bHRIABIuCghldmFsdWF0ZRgDIAEoCzIaLmFpZm9yZ2UudjEuRXZhbHVhdGVSZXN1bHRIABIqCgZleHBvcnQYBCABKAsyGC5haWZvcmdlLnYxLkV4cG9ydFJlc3VsdEgAEioKBmRlcGxveRgFIAEoCzIYLmFpZm9yZ2UudjEuRGVwbG95UmVzdWx0SABCBgoEa2luZCKgAgoNRXh0cmFjdFJlc3VsdBIWCg5kYXRhc2V0X2RpZ2VzdBgBIAEoCRIOCgZjb21taXQYAiABKAkSFgoOdHJhaW5fZXhhbXBsZXMYAyABKAQSGAoQaGVsZG91dF9leGFtcGxlcxgEIAEoBBINCgVmaWxlcxgFIAEoBBIZCgx0cmFpbl90b2tlbnMYBiABKARIAIgBARIbCg5oZWxkb3V0X3Rva2VucxgHIAEoBEgBiAEBEhUKDXJlcG9ydF9kaWdlc3QYCCABKAkSFwoPc2VjcmV0c19kcm9wcGVkGAkgASgEEhoKEmR1cGxpY2F0ZXNfZHJvcHBlZBgKIAEoBEIPCg1fdHJhaW5fdG9rZW5zQhEKD19oZWxkb3V0X3Rva2VucyLMAgoLVHJhaW5SZXN1bHQSFgoOYWRhcHRlcl9kaWdlc3QYASABKAkSFwoKZmluYWxfbG9zcxgCIAEoAUgAiAEBEhkKDGhlbGRvdXRfbG9zcxgDIAEoAUgBiAEBEh8KEmhlbGRvdXRfcGVycGxleGl0eRgEIAEoAUgCiAEBEhsKDmhlbGRvdXRfdG9rZW5zGAUgASgESAOIAQESDQoFc3RlcHMYBiABKAQSDgoGZXBvY2hzGAcgASgBEhMKC3Rva2Vuc19zZWVuGAggASgEEg8KB3NlY29uZHMYCSABKAESJAoHbGluZWFnZRgKIAEoCzITLmFpZm9yZ2UudjEuTGluZWFnZUINCgtfZmluYWxfbG9zc0IPCg1faGVsZG91dF9sb3NzQhUKE19oZWxkb3V0X3BlcnBsZXhpdHlCEQoPX2hlbGRvdXRfdG9rZW5zIoICCgdMaW5lYWdlEhIKCnJlcG9zaXRvcnkYASABKAkSDgoGY29tbWl0GAIgASgJEhYKDmRhdGFzZXRfZGlnZXN0GAMgASgJEhIKCmJhc2VfbW9kZWwYBCABKAkSEAoIcmV2aXNpb24YBSABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBiABKAkSQgoQcGFja2FnZV92ZXJzaW9ucxgHIAMoCzIoLmFpZm9yZ2UudjEuTGluZWFnZS5QYWNrYWdlVmVyc2lvbnNFbnRyeRo2ChRQYWNrYWdlVmVyc2lvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKCEludGVydmFsEgsKA2xvdxgBIAEoARIMCgRoaWdoGAIgASgBEhIKCmNvbmZpZGVuY2UYAyABKAESDwoHc2FtcGxlcxgEIAEoBCLeAgoORXZhbHVhdGVSZXN1bHQSDAoEbG9zcxgBIAEoARISCgpwZXJwbGV4aXR5GAIgASgBEhEKCWJhc2VfbG9zcxgDIAEoARIXCg9iYXNlX3BlcnBsZXhpdHkYBCABKAESDgoGdG9rZW5zGAUgASgEEhAKCGV4YW1wbGVzGAYgASgEEg4KBm1hcmdpbhgHIAEoARItCg9tYXJnaW5faW50ZXJ2YWwYCCABKAsyFC5haWZvcmdlLnYxLkludGVydmFsEhUKDXJlcG9ydF9kaWdlc3QYCSABKAkSNwoJcmVmZXJlbmNlGAogASgLMh8uYWlmb3JnZS52MS5SZWZlcmVuY2VFdmFsdWF0aW9uSACIAQESMwoHZ2VuZXJhbBgLIAEoCzIdLmFpZm9yZ2UudjEuR2VuZXJhbEV2YWx1YXRpb25IAYgBAUIMCgpfcmVmZXJlbmNlQgoKCF9nZW5lcmFsIoYBChNSZWZlcmVuY2VFdmFsdWF0aW9uEg4KBmpvYl9pZBgBIAEoCRIMCgRsb3NzGAIgASgBEhIKCnBlcnBsZXhpdHkYAyABKAESDgoGbWFyZ2luGAQgASgBEi0KD21hcmdpbl9pbnRlcnZhbBgFIAEoCzIULmFpZm9yZ2UudjEuSW50ZXJ2YWwikgEKEUdlbmVyYWxFdmFsdWF0aW9uEgwKBG5hbWUYASABKAkSDgoGZGlnZXN0GAIgASgJEhIKCnBlcnBsZXhpdHkYAyABKAESFwoPYmFzZV9wZXJwbGV4aXR5GAQgASgBEg4KBnRva2VucxgFIAEoBBIQCghleGFtcGxlcxgGIAEoBBIQCghpbmNyZWFzZRgHIAEoASJjCgxFeHBvcnRSZXN1bHQSFQoNZXhwb3J0X2RpZ2VzdBgBIAEoCRITCgtnZ3VmX2RpZ2VzdBgCIAEoCRIRCglnZ3VmX3NpemUYAyABKAQSFAoMcXVhbnRpemF0aW9uGAQgASgJIn4KDERlcGxveVJlc3VsdBIPCgd2ZXJzaW9uGAEgASgJEg0KBWFsaWFzGAIgASgJEg8KB2JhY2tlbmQYAyABKAkSEwoLZ2d1Zl9kaWdlc3QYBCABKAkSFgoOYmFja2VuZF9kaWdlc3QYBSABKAkSEAoIcHJvbW90ZWQYBiABKAgqlQEKCFRhc2tLaW5kEhkKFVRBU0tfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRBU0tfS0lORF9FWFRSQUNUEAESEwoPVEFTS19LSU5EX1RSQUlOEAISFgoSVEFTS19LSU5EX0VWQUxVQVRFEAMSFAoQVEFTS19LSU5EX0VYUE9SVBAEEhQKEFRBU0tfS0lORF9ERVBMT1kQBSpxCgxRdWFudGl6YXRpb24SHAoYUVVBTlRJWkFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRUVVBTlRJWkFUSU9OX05PTkUQARIVChFRVUFOVElaQVRJT05fOEJJVBACEhUKEVFVQU5USVpBVElPTl80QklUEAMqYgoNRGF0YXNldFJlY2lwZRIeChpEQVRBU0VUX1JFQ0lQRV9VTlNQRUNJRklFRBAAEhgKFERBVEFTRVRfUkVDSVBFX1BMQUlOEAESFwoTREFUQVNFVF9SRUNJUEVfRlVMTBACKl4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASEAoMUFJJT1JJVFlfTE9XEAESEwoPUFJJT1JJVFlfTk9STUFMEAISEQoNUFJJT1JJVFlfSElHSBADYgZwcm90bzM");
+  fileDesc("ChVhaWZvcmdlL3YxL3Rhc2sucHJvdG8SCmFpZm9yZ2UudjEi6AEKCFRhc2tTcGVjEioKB2V4dHJhY3QYASABKAsyFy5haWZvcmdlLnYxLkV4dHJhY3RTcGVjSAASJgoFdHJhaW4YAiABKAsyFS5haWZvcmdlLnYxLlRyYWluU3BlY0gAEiwKCGV2YWx1YXRlGAMgASgLMhguYWlmb3JnZS52MS5FdmFsdWF0ZVNwZWNIABIoCgZleHBvcnQYBCABKAsyFi5haWZvcmdlLnYxLkV4cG9ydFNwZWNIABIoCgZkZXBsb3kYBSABKAsyFi5haWZvcmdlLnYxLkRlcGxveVNwZWNIAEIGCgRraW5kIs0BCgtFeHRyYWN0U3BlYxISCgpyZXBvc2l0b3J5GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgRzZWVkGAMgASgEEikKBnJlY2lwZRgEIAEoDjIZLmFpZm9yZ2UudjEuRGF0YXNldFJlY2lwZRISCgpiYXNlX21vZGVsGAUgASgJEhAKCHJldmlzaW9uGAYgASgJEgsKA3VybBgHIAEoCRITCgtmaWxlX2RpZ2VzdBgIIAEoCRIZChF2YWxpZGF0aW9uX2RpZ2VzdBgJIAEoCSKkAwoJVHJhaW5TcGVjEhIKCmJhc2VfbW9kZWwYASABKAkSEAoIcmV2aXNpb24YAiABKAkSNAoPaHlwZXJwYXJhbWV0ZXJzGAMgASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSKgoHZXh0cmFjdBgEIAEoCzIXLmFpZm9yZ2UudjEuRXh0cmFjdFNwZWNIABIYCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCUgAEhkKEWdndWZfcXVhbnRpemF0aW9uGAYgASgJEjcKC2ZpbmVfdHVuaW5nGAcgASgLMh0uYWlmb3JnZS52MS5GaW5lVHVuaW5nUmVxdWVzdEgBiAEBEi0KCXBsYWNlbWVudBgKIAEoCzIVLmFpZm9yZ2UudjEuUGxhY2VtZW50SAKIAQESNQoQYmFzZV9tb2RlbF9zaGFwZRgLIAEoCzIWLmFpZm9yZ2UudjEuTW9kZWxTaGFwZUgDiAEBQggKBnNvdXJjZUIOCgxfZmluZV90dW5pbmdCDAoKX3BsYWNlbWVudEITChFfYmFzZV9tb2RlbF9zaGFwZSKDAQoKTW9kZWxTaGFwZRISCgpwYXJhbWV0ZXJzGAEgASgEEhMKC2hpZGRlbl9zaXplGAIgASgNEg4KBmxheWVycxgDIAEoDRISCgp2b2NhYnVsYXJ5GAQgASgNEigKB2xpbmVhcnMYBSADKAsyFy5haWZvcmdlLnYxLkxpbmVhclNoYXBlIlUKC0xpbmVhclNoYXBlEgwKBG5hbWUYASABKAkSEwoLaW5fZmVhdHVyZXMYAiABKA0SFAoMb3V0X2ZlYXR1cmVzGAMgASgNEg0KBWNvdW50GAQgASgNIocCChFGaW5lVHVuaW5nUmVxdWVzdBIVCg10cmFpbmluZ19maWxlGAEgASgJEhcKD3ZhbGlkYXRpb25fZmlsZRgCIAEoCRIOCgZzdWZmaXgYAyABKAkSPQoIbWV0YWRhdGEYBCADKAsyKy5haWZvcmdlLnYxLkZpbmVUdW5pbmdSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSJQoYbGVhcm5pbmdfcmF0ZV9tdWx0aXBsaWVyGAUgASgBSACIAQEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhsKGV9sZWFybmluZ19yYXRlX211bHRpcGxpZXIiowEKCVBsYWNlbWVudBImCghwcmlvcml0eRgBIAEoDjIULmFpZm9yZ2UudjEuUHJpb3JpdHkSDAoEcG9vbBgCIAEoCRIxCgZsYWJlbHMYAyADKAsyIS5haWZvcmdlLnYxLlBsYWNlbWVudC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIswDCg9IeXBlcnBhcmFtZXRlcnMSDgoGZXBvY2hzGAEgASgNEhUKDWxlYXJuaW5nX3JhdGUYAiABKAESDAoEcmFuaxgDIAEoDRIRCgl1c2VfcGlzc2EYBCABKAgSDAoEc2VlZBgFIAEoBBIWCgltYXhfc3RlcHMYBiABKA1IAIgBARIWCg5tYXhfc2VxX2xlbmd0aBgHIAEoDRISCgpiYXRjaF9zaXplGAggASgNEh0KFWdyYWRpZW50X2FjY3VtdWxhdGlvbhgJIAEoDRISCgpsb3JhX2FscGhhGAogASgBEhQKDGxvcmFfZHJvcG91dBgLIAEoARIWCg50YXJnZXRfbW9kdWxlcxgMIAMoCRIuCgxxdWFudGl6YXRpb24YDSABKA4yGC5haWZvcmdlLnYxLlF1YW50aXphdGlvbhIjChZjaGVja3BvaW50X2V2ZXJ5X3N0ZXBzGA4gASgNSAGIAQESJAoXZWFybHlfc3RvcHBpbmdfcGF0aWVuY2UYDyABKA1IAogBAUIMCgpfbWF4X3N0ZXBzQhkKF19jaGVja3BvaW50X2V2ZXJ5X3N0ZXBzQhoKGF9lYXJseV9zdG9wcGluZ19wYXRpZW5jZSJJCgxFdmFsdWF0ZVNwZWMSDgoGam9iX2lkGAEgASgJEhgKEHJlZmVyZW5jZV9qb2JfaWQYAiABKAkSDwoHZ2VuZXJhbBgDIAEoCCI3CgpFeHBvcnRTcGVjEg4KBmpvYl9pZBgBIAEoCRIZChFnZ3VmX3F1YW50aXphdGlvbhgCIAEoCSIrCgpEZXBsb3lTcGVjEg4KBmpvYl9pZBgBIAEoCRINCgVhbGlhcxgCIAEoCSLVAwoGSW5wdXRzEhYKDmRhdGFzZXRfZGlnZXN0GAEgASgJEhYKDmFkYXB0ZXJfZGlnZXN0GAIgASgJEhIKCmJhc2VfbW9kZWwYAyABKAkSEAoIcmV2aXNpb24YBCABKAkSGQoRYmFzZV9tb2RlbF9kaWdlc3QYBSABKAkSEwoLZ2d1Zl9kaWdlc3QYBiABKAkSFQoNZXhwb3J0X2RpZ2VzdBgHIAEoCRIZChFjaGVja3BvaW50X2RpZ2VzdBgIIAEoCRIXCg9jaGVja3BvaW50X3N0ZXAYCSABKAQSNAoPaHlwZXJwYXJhbWV0ZXJzGAogASgLMhsuYWlmb3JnZS52MS5IeXBlcnBhcmFtZXRlcnMSDwoHcHJvamVjdBgLIAEoCRIWCg5tZXRyaWNzX2RpZ2VzdBgMIAEoCRIhChl0cmFpbmVkX2Jhc2VfbW9kZWxfZGlnZXN0GA0gASgJEjIKCXJlZmVyZW5jZRgOIAEoCzIaLmFpZm9yZ2UudjEuUmVmZXJlbmNlTW9kZWxIAIgBARIfChJwbGFubmVkX2JhdGNoX3NpemUYDyABKA1IAYgBAUIMCgpfcmVmZXJlbmNlQhUKE19wbGFubmVkX2JhdGNoX3NpemUinAEKDlJlZmVyZW5jZU1vZGVsEg4KBmpvYl9pZBgBIAEoCRIWCg5hZGFwdGVyX2RpZ2VzdBgCIAEoCRISCgpiYXNlX21vZGVsGAMgASgJEhAKCHJldmlzaW9uGAQgASgJEhkKEWJhc2VfbW9kZWxfZGlnZXN0GAUgASgJEiEKGXRyYWluZWRfYmFzZV9tb2RlbF9kaWdlc3QYBiABKAki9AEKClRhc2tSZXN1bHQSLAoHZXh0cmFjdBgBIAEoCzIZLmFpZm9yZ2UudjEuRXh0cmFjdFJlc3VsdEgAEigKBXRyYWluGAIgASgLMhcuYWlmb3JnZS52MS5UcmFpblJlc3VsdEgAEi4KCGV2YWx1YXRlGAMgASgLMhouYWlmb3JnZS52MS5FdmFsdWF0ZVJlc3VsdEgAEioKBmV4cG9ydBgEIAEoCzIYLmFpZm9yZ2UudjEuRXhwb3J0UmVzdWx0SAASKgoGZGVwbG95GAUgASgLMhguYWlmb3JnZS52MS5EZXBsb3lSZXN1bHRIAEIGCgRraW5kIqACCg1FeHRyYWN0UmVzdWx0EhYKDmRhdGFzZXRfZGlnZXN0GAEgASgJEg4KBmNvbW1pdBgCIAEoCRIWCg50cmFpbl9leGFtcGxlcxgDIAEoBBIYChBoZWxkb3V0X2V4YW1wbGVzGAQgASgEEg0KBWZpbGVzGAUgASgEEhkKDHRyYWluX3Rva2VucxgGIAEoBEgAiAEBEhsKDmhlbGRvdXRfdG9rZW5zGAcgASgESAGIAQESFQoNcmVwb3J0X2RpZ2VzdBgIIAEoCRIXCg9zZWNyZXRzX2Ryb3BwZWQYCSABKAQSGgoSZHVwbGljYXRlc19kcm9wcGVkGAogASgEQg8KDV90cmFpbl90b2tlbnNCEQoPX2hlbGRvdXRfdG9rZW5zIswCCgtUcmFpblJlc3VsdBIWCg5hZGFwdGVyX2RpZ2VzdBgBIAEoCRIXCgpmaW5hbF9sb3NzGAIgASgBSACIAQESGQoMaGVsZG91dF9sb3NzGAMgASgBSAGIAQESHwoSaGVsZG91dF9wZXJwbGV4aXR5GAQgASgBSAKIAQESGwoOaGVsZG91dF90b2tlbnMYBSABKARIA4gBARINCgVzdGVwcxgGIAEoBBIOCgZlcG9jaHMYByABKAESEwoLdG9rZW5zX3NlZW4YCCABKAQSDwoHc2Vjb25kcxgJIAEoARIkCgdsaW5lYWdlGAogASgLMhMuYWlmb3JnZS52MS5MaW5lYWdlQg0KC19maW5hbF9sb3NzQg8KDV9oZWxkb3V0X2xvc3NCFQoTX2hlbGRvdXRfcGVycGxleGl0eUIRCg9faGVsZG91dF90b2tlbnMiggIKB0xpbmVhZ2USEgoKcmVwb3NpdG9yeRgBIAEoCRIOCgZjb21taXQYAiABKAkSFgoOZGF0YXNldF9kaWdlc3QYAyABKAkSEgoKYmFzZV9tb2RlbBgEIAEoCRIQCghyZXZpc2lvbhgFIAEoCRIZChFiYXNlX21vZGVsX2RpZ2VzdBgGIAEoCRJCChBwYWNrYWdlX3ZlcnNpb25zGAcgAygLMiguYWlmb3JnZS52MS5MaW5lYWdlLlBhY2thZ2VWZXJzaW9uc0VudHJ5GjYKFFBhY2thZ2VWZXJzaW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSgoISW50ZXJ2YWwSCwoDbG93GAEgASgBEgwKBGhpZ2gYAiABKAESEgoKY29uZmlkZW5jZRgDIAEoARIPCgdzYW1wbGVzGAQgASgEIt4CCg5FdmFsdWF0ZVJlc3VsdBIMCgRsb3NzGAEgASgBEhIKCnBlcnBsZXhpdHkYAiABKAESEQoJYmFzZV9sb3NzGAMgASgBEhcKD2Jhc2VfcGVycGxleGl0eRgEIAEoARIOCgZ0b2tlbnMYBSABKAQSEAoIZXhhbXBsZXMYBiABKAQSDgoGbWFyZ2luGAcgASgBEi0KD21hcmdpbl9pbnRlcnZhbBgIIAEoCzIULmFpZm9yZ2UudjEuSW50ZXJ2YWwSFQoNcmVwb3J0X2RpZ2VzdBgJIAEoCRI3CglyZWZlcmVuY2UYCiABKAsyHy5haWZvcmdlLnYxLlJlZmVyZW5jZUV2YWx1YXRpb25IAIgBARIzCgdnZW5lcmFsGAsgASgLMh0uYWlmb3JnZS52MS5HZW5lcmFsRXZhbHVhdGlvbkgBiAEBQgwKCl9yZWZlcmVuY2VCCgoIX2dlbmVyYWwihgEKE1JlZmVyZW5jZUV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEgwKBGxvc3MYAiABKAESEgoKcGVycGxleGl0eRgDIAEoARIOCgZtYXJnaW4YBCABKAESLQoPbWFyZ2luX2ludGVydmFsGAUgASgLMhQuYWlmb3JnZS52MS5JbnRlcnZhbCKSAQoRR2VuZXJhbEV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSEgoKcGVycGxleGl0eRgDIAEoARIXCg9iYXNlX3BlcnBsZXhpdHkYBCABKAESDgoGdG9rZW5zGAUgASgEEhAKCGV4YW1wbGVzGAYgASgEEhAKCGluY3JlYXNlGAcgASgBImMKDEV4cG9ydFJlc3VsdBIVCg1leHBvcnRfZGlnZXN0GAEgASgJEhMKC2dndWZfZGlnZXN0GAIgASgJEhEKCWdndWZfc2l6ZRgDIAEoBBIUCgxxdWFudGl6YXRpb24YBCABKAkifgoMRGVwbG95UmVzdWx0Eg8KB3ZlcnNpb24YASABKAkSDQoFYWxpYXMYAiABKAkSDwoHYmFja2VuZBgDIAEoCRITCgtnZ3VmX2RpZ2VzdBgEIAEoCRIWCg5iYWNrZW5kX2RpZ2VzdBgFIAEoCRIQCghwcm9tb3RlZBgGIAEoCCqVAQoIVGFza0tpbmQSGQoVVEFTS19LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVEFTS19LSU5EX0VYVFJBQ1QQARITCg9UQVNLX0tJTkRfVFJBSU4QAhIWChJUQVNLX0tJTkRfRVZBTFVBVEUQAxIUChBUQVNLX0tJTkRfRVhQT1JUEAQSFAoQVEFTS19LSU5EX0RFUExPWRAFKnEKDFF1YW50aXphdGlvbhIcChhRVUFOVElaQVRJT05fVU5TUEVDSUZJRUQQABIVChFRVUFOVElaQVRJT05fTk9ORRABEhUKEVFVQU5USVpBVElPTl84QklUEAISFQoRUVVBTlRJWkFUSU9OXzRCSVQQAypiCg1EYXRhc2V0UmVjaXBlEh4KGkRBVEFTRVRfUkVDSVBFX1VOU1BFQ0lGSUVEEAASGAoUREFUQVNFVF9SRUNJUEVfUExBSU4QARIXChNEQVRBU0VUX1JFQ0lQRV9GVUxMEAIqXgoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIQCgxQUklPUklUWV9MT1cQARITCg9QUklPUklUWV9OT1JNQUwQAhIRCg1QUklPUklUWV9ISUdIEANiBnByb3RvMw");
 
 /**
  * What to do. It never changes once the task is queued.
@@ -192,6 +192,13 @@ export type TrainSpec = Message<"aiforge.v1.TrainSpec"> & {
    * @generated from field: optional aiforge.v1.Placement placement = 10;
    */
   placement?: Placement | undefined;
+
+  /**
+   * What the base model's files said when the job was made; absent where they could not be read then.
+   *
+   * @generated from field: optional aiforge.v1.ModelShape base_model_shape = 11;
+   */
+  baseModelShape?: ModelShape | undefined;
 };
 
 /**
@@ -200,6 +207,81 @@ export type TrainSpec = Message<"aiforge.v1.TrainSpec"> & {
  */
 export const TrainSpecSchema: GenMessage<TrainSpec> = /*@__PURE__*/
   messageDesc(file_aiforge_v1_task, 2);
+
+/**
+ * How large a model is, as its own files say: enough to estimate the memory that fine-tuning takes.
+ *
+ * @generated from message aiforge.v1.ModelShape
+ */
+export type ModelShape = Message<"aiforge.v1.ModelShape"> & {
+  /**
+   * @generated from field: uint64 parameters = 1;
+   */
+  parameters: bigint;
+
+  /**
+   * @generated from field: uint32 hidden_size = 2;
+   */
+  hiddenSize: number;
+
+  /**
+   * @generated from field: uint32 layers = 3;
+   */
+  layers: number;
+
+  /**
+   * @generated from field: uint32 vocabulary = 4;
+   */
+  vocabulary: number;
+
+  /**
+   * The weight matrices inside the layers; those of equal name and form together.
+   *
+   * @generated from field: repeated aiforge.v1.LinearShape linears = 5;
+   */
+  linears: LinearShape[];
+};
+
+/**
+ * Describes the message aiforge.v1.ModelShape.
+ * Use `create(ModelShapeSchema)` to create a new message.
+ */
+export const ModelShapeSchema: GenMessage<ModelShape> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 3);
+
+/**
+ * @generated from message aiforge.v1.LinearShape
+ */
+export type LinearShape = Message<"aiforge.v1.LinearShape"> & {
+  /**
+   * Last part of its name, such as q_proj.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 in_features = 2;
+   */
+  inFeatures: number;
+
+  /**
+   * @generated from field: uint32 out_features = 3;
+   */
+  outFeatures: number;
+
+  /**
+   * @generated from field: uint32 count = 4;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message aiforge.v1.LinearShape.
+ * Use `create(LinearShapeSchema)` to create a new message.
+ */
+export const LinearShapeSchema: GenMessage<LinearShape> = /*@__PURE__*/
+  messageDesc(file_aiforge_v1_task, 4);
 
 /**
  * What a fine-tuning job was asked for in OpenAI's terms; its model is deployed when it is trained.
@@ -240,7 +322,7 @@ export type FineTuningRequest = Message<"aiforge.v1.FineTuningRequest"> & {
  * Use `create(FineTuningRequestSchema)` to create a new message.
  */
 export const FineTuningRequestSchema: GenMessage<FineTuningRequest> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 3);
+  messageDesc(file_aiforge_v1_task, 5);
 
 /**
  * Where and how soon a job runs.
@@ -273,7 +355,7 @@ export type Placement = Message<"aiforge.v1.Placement"> & {
  * Use `create(PlacementSchema)` to create a new message.
  */
 export const PlacementSchema: GenMessage<Placement> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 4);
+  messageDesc(file_aiforge_v1_task, 6);
 
 /**
  * @generated from message aiforge.v1.Hyperparameters
@@ -364,7 +446,7 @@ export type Hyperparameters = Message<"aiforge.v1.Hyperparameters"> & {
  * Use `create(HyperparametersSchema)` to create a new message.
  */
 export const HyperparametersSchema: GenMessage<Hyperparameters> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 5);
+  messageDesc(file_aiforge_v1_task, 7);
 
 /**
  * Follow-ups name the job; the gateway fills in what a worker needs (see Inputs).
@@ -397,7 +479,7 @@ export type EvaluateSpec = Message<"aiforge.v1.EvaluateSpec"> & {
  * Use `create(EvaluateSpecSchema)` to create a new message.
  */
 export const EvaluateSpecSchema: GenMessage<EvaluateSpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 6);
+  messageDesc(file_aiforge_v1_task, 8);
 
 /**
  * @generated from message aiforge.v1.ExportSpec
@@ -419,7 +501,7 @@ export type ExportSpec = Message<"aiforge.v1.ExportSpec"> & {
  * Use `create(ExportSpecSchema)` to create a new message.
  */
 export const ExportSpecSchema: GenMessage<ExportSpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 7);
+  messageDesc(file_aiforge_v1_task, 9);
 
 /**
  * @generated from message aiforge.v1.DeploySpec
@@ -443,7 +525,7 @@ export type DeploySpec = Message<"aiforge.v1.DeploySpec"> & {
  * Use `create(DeploySpecSchema)` to create a new message.
  */
 export const DeploySpecSchema: GenMessage<DeploySpec> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 8);
+  messageDesc(file_aiforge_v1_task, 10);
 
 /**
  * What one task hands to the next, resolved by the gateway when it assigns an attempt.
@@ -528,6 +610,13 @@ export type Inputs = Message<"aiforge.v1.Inputs"> & {
    * @generated from field: optional aiforge.v1.ReferenceModel reference = 14;
    */
   reference?: ReferenceModel | undefined;
+
+  /**
+   * Micro-batch that the order of the rows follows, where memory asked for a smaller one than was planned.
+   *
+   * @generated from field: optional uint32 planned_batch_size = 15;
+   */
+  plannedBatchSize?: number | undefined;
 };
 
 /**
@@ -535,7 +624,7 @@ export type Inputs = Message<"aiforge.v1.Inputs"> & {
  * Use `create(InputsSchema)` to create a new message.
  */
 export const InputsSchema: GenMessage<Inputs> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 9);
+  messageDesc(file_aiforge_v1_task, 11);
 
 /**
  * A finished training whose model is measured beside another one.
@@ -581,7 +670,7 @@ export type ReferenceModel = Message<"aiforge.v1.ReferenceModel"> & {
  * Use `create(ReferenceModelSchema)` to create a new message.
  */
 export const ReferenceModelSchema: GenMessage<ReferenceModel> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 10);
+  messageDesc(file_aiforge_v1_task, 12);
 
 /**
  * What came out.
@@ -630,7 +719,7 @@ export type TaskResult = Message<"aiforge.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 11);
+  messageDesc(file_aiforge_v1_task, 13);
 
 /**
  * @generated from message aiforge.v1.ExtractResult
@@ -702,7 +791,7 @@ export type ExtractResult = Message<"aiforge.v1.ExtractResult"> & {
  * Use `create(ExtractResultSchema)` to create a new message.
  */
 export const ExtractResultSchema: GenMessage<ExtractResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 12);
+  messageDesc(file_aiforge_v1_task, 14);
 
 /**
  * @generated from message aiforge.v1.TrainResult
@@ -766,7 +855,7 @@ export type TrainResult = Message<"aiforge.v1.TrainResult"> & {
  * Use `create(TrainResultSchema)` to create a new message.
  */
 export const TrainResultSchema: GenMessage<TrainResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 13);
+  messageDesc(file_aiforge_v1_task, 15);
 
 /**
  * Everything that is needed to make the same model again.
@@ -815,7 +904,7 @@ export type Lineage = Message<"aiforge.v1.Lineage"> & {
  * Use `create(LineageSchema)` to create a new message.
  */
 export const LineageSchema: GenMessage<Lineage> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 14);
+  messageDesc(file_aiforge_v1_task, 16);
 
 /**
  * Bounds of a paired bootstrap over held-out examples.
@@ -849,7 +938,7 @@ export type Interval = Message<"aiforge.v1.Interval"> & {
  * Use `create(IntervalSchema)` to create a new message.
  */
 export const IntervalSchema: GenMessage<Interval> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 15);
+  messageDesc(file_aiforge_v1_task, 17);
 
 /**
  * @generated from message aiforge.v1.EvaluateResult
@@ -922,7 +1011,7 @@ export type EvaluateResult = Message<"aiforge.v1.EvaluateResult"> & {
  * Use `create(EvaluateResultSchema)` to create a new message.
  */
 export const EvaluateResultSchema: GenMessage<EvaluateResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 16);
+  messageDesc(file_aiforge_v1_task, 18);
 
 /**
  * The model that would be replaced, on the same held-out examples.
@@ -964,7 +1053,7 @@ export type ReferenceEvaluation = Message<"aiforge.v1.ReferenceEvaluation"> & {
  * Use `create(ReferenceEvaluationSchema)` to create a new message.
  */
 export const ReferenceEvaluationSchema: GenMessage<ReferenceEvaluation> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 17);
+  messageDesc(file_aiforge_v1_task, 19);
 
 /**
  * A fixed text set: what the model could do before it was tuned.
@@ -1017,7 +1106,7 @@ export type GeneralEvaluation = Message<"aiforge.v1.GeneralEvaluation"> & {
  * Use `create(GeneralEvaluationSchema)` to create a new message.
  */
 export const GeneralEvaluationSchema: GenMessage<GeneralEvaluation> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 18);
+  messageDesc(file_aiforge_v1_task, 20);
 
 /**
  * @generated from message aiforge.v1.ExportResult
@@ -1051,7 +1140,7 @@ export type ExportResult = Message<"aiforge.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 19);
+  messageDesc(file_aiforge_v1_task, 21);
 
 /**
  * @generated from message aiforge.v1.DeployResult
@@ -1099,7 +1188,7 @@ export type DeployResult = Message<"aiforge.v1.DeployResult"> & {
  * Use `create(DeployResultSchema)` to create a new message.
  */
 export const DeployResultSchema: GenMessage<DeployResult> = /*@__PURE__*/
-  messageDesc(file_aiforge_v1_task, 20);
+  messageDesc(file_aiforge_v1_task, 22);
 
 /**
  * A task is the only thing that workers run.

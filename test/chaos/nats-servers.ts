@@ -1,0 +1,44 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connectNats } from '../../core/nats.ts';
+import { freePort, openConfig, startNats, type TestNats } from '../support/nats.ts';
+
+/** One server, or a cluster of three that know each other. */
+export async function startNatsServers(t: Pick<Test, 'teardown'>, cluster: boolean): Promise<TestNats[]> {
+  if (!cluster) return [await startNats(t)];
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ');
+  const servers = await Promise.all(ports.map((port, index) => startNats(t, (own, dir) => `${openConfig(own, dir)}server_name: "nats-${index + 1}"\ncluster { name: "chaos", listen: "127.0.0.1:${port}", routes: [${routes}] }\n`)));
+  const connection = await connectNats(servers[0]!.url, 'campaign');
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  // They take a moment to choose their leader, and refuse until then.
+  await until('the three servers have no leader', () => manager.streams.names().next().then(() => true, () => false));
+  await connection.close();
+  return servers;
+}
+
+/** Has every stream kept by all three servers. To be called once the services have made them. */
+export async function replicateStreams(connection: NatsConnection): Promise<void> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  for await (const { config } of manager.streams.list()) await manager.streams.update(config.name, { num_replicas: 3 });
+  await untilReplicated(manager);
+}
+
+/** A replica that has only just been added has to catch up before one of the others may die. */
+function untilReplicated(manager: JetStreamManager): Promise<void> {
+  return until('the streams are not on all three servers', async () => {
+    for await (const { cluster } of manager.streams.list()) if (cluster?.replicas?.length !== 2 || !cluster.replicas.every((replica) => replica.current)) return false;
+    return true;
+  });
+}
+
+/** What a server does by itself it tells nobody: it is looked at now and then. */
+async function until(otherwise: string, fits: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!(await fits())) {
+    if (performance.now() > deadline) throw new Error(`${otherwise} after 60 s`);
+    await setTimeout(100);
+  }
+}
