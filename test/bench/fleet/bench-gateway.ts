@@ -25,13 +25,14 @@ export interface Place {
   remove(): Promise<void>;
 }
 
-/** Where gateways of one data directory run, one after the other. @param roots folder of the projects */
-export async function gatewayPlace(natsUrl: string, roots?: string): Promise<Place> {
+/** Where gateways of one data directory run, one after the other. @param settings beside the defaults */
+export async function gatewayPlace(natsUrl: string, settings: Record<string, string> = {}): Promise<Place> {
   const dataDir = await mkdtemp(join(tmpdir(), 'forge-bench-data-'));
   const env: NodeJS.ProcessEnv = {
-    ...process.env, FORGE_NATS_URL: natsUrl, FORGE_DATA_DIR: dataDir, FORGE_PROJECT_ROOTS: roots ?? dataDir, FORGE_PORT: '0',
+    ...process.env, FORGE_NATS_URL: natsUrl, FORGE_DATA_DIR: dataDir, FORGE_PROJECT_ROOTS: dataDir, FORGE_PORT: '0',
     // Nothing listens there: what is measured needs no model.
     FORGE_INFERENCE: 'http://127.0.0.1:9',
+    ...settings,
   };
   const spec = localSteps(root, loadConfig(env), undefined).flatMap(({ specs }) => specs).find(({ name }) => name === 'gateway')!;
   return {

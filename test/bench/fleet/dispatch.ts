@@ -4,20 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { CreateFineTuneRequestSchema } from '../../../core/gen/aiforge/v1/job_pb.ts';
-import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../../core/gen/aiforge/v1/task_pb.ts';
+import { TaskKind } from '../../../core/gen/aiforge/v1/task_pb.ts';
 import { AskRequestSchema, AskResponseSchema } from '../../../core/gen/aiforge/v1/worker_pb.ts';
 import { createLogger, silentLogger } from '../../../core/logger.ts';
 import { connectNats } from '../../../core/nats.ts';
 import { createJetStreamStore } from '../../../core/store/jetstream-store.ts';
 import { Ledger } from '../../../core/store/ledger.ts';
 import { taskAggregate } from '../../../core/task/task.ts';
-import { trainSpecOf } from '../../../core/training/train-spec.ts';
 import { TaskFailure } from '../../../core/worker/task-runner.ts';
 import { createWorker, type Worker } from '../../../core/worker/worker.ts';
 import { gatewayPlace } from './bench-gateway.ts';
 import { startBenchNats } from './bench-nats.ts';
 import { percentile, shownMs, type Figure } from './figure.ts';
+import { forEach, queueTask, trainingSpec } from './running-task.ts';
 
 const workerCount = 8;
 const samples = 200;
@@ -42,11 +41,13 @@ export async function* measureDispatch(queued: number): AsyncIterable<Figure> {
     for (let n = 0; n < workerCount; n++) workers.push(await startWorker(nats.url, `bench-${n}`, dir));
 
     yield await claims('queue to claimed, idle fleet', ledger, aimMs);
-    await queue(ledger, queued, 'waiting', specOf('nowhere'));
+    const waiting = trainingSpec('nowhere');
+    await forEach(queued, (n) => queueTask(ledger, `job_waiting_${n}`, waiting));
     yield await claims(`queue to claimed, ${queued.toLocaleString('en')} others queued`, ledger, aimMs);
     for (const { worker } of workers) await worker.stop();
 
-    await queue(ledger, queued, 'runnable', specOf());
+    const runnable = trainingSpec();
+    await forEach(queued, (n) => queueTask(ledger, `job_runnable_${n}`, runnable));
     const times: number[] = [];
     for (let n = 0; n < samples; n++) times.push(await ask(connection, n));
     yield { what: `a worker’s ask, of ${(2 * queued).toLocaleString('en')} queued half can run`, measured: shown(times) };
@@ -68,23 +69,8 @@ function shown(times: number[]): string {
   return `p50 ${shownMs(percentile(times, 0.5))}, p99 ${shownMs(percentile(times, 0.99))}`;
 }
 
-function specOf(pool?: string): TaskSpec {
-  const train = trainSpecOf(create(CreateFineTuneRequestSchema, { projectName: 'service', baseModel: 'ai-forge/starter', ...(pool === undefined ? {} : { pool }) }));
-  return create(TaskSpecSchema, { kind: { case: 'train', value: { ...train, source: { case: 'datasetDigest', value: '0'.repeat(64) } } } });
-}
-
-const meta = () => ({ commandId: randomUUID(), actor: 'client', time: Date.now() });
-const command = (spec: TaskSpec) => ({ type: 'queue', kind: TaskKind.TRAIN, project: 'service', spec, after: '', maxAttempts: 5 }) as const;
-
-async function queue(ledger: Ledger, count: number, name: string, spec: TaskSpec): Promise<void> {
-  let next = 0;
-  await Promise.all(Array.from({ length: 64 }, async () => {
-    for (let n = next++; n < count; n = next++) await ledger.execute(taskAggregate, `job_${name}_${n}`, command(spec), meta());
-  }));
-}
-
 async function claims(what: string, ledger: Ledger, aim: number): Promise<Figure> {
-  const spec = specOf();
+  const spec = trainingSpec();
   const times: number[] = [];
   for (let n = 0; n < samples; n++) {
     const id = `job_${randomUUID()}`;
@@ -96,7 +82,7 @@ async function claims(what: string, ledger: Ledger, aim: number): Promise<Figure
         if (kind.case === 'attemptEnded') ended.resolve();
       }
     });
-    await ledger.execute(taskAggregate, id, command(spec), meta());
+    await queueTask(ledger, id, spec);
     const from = performance.now();
     times.push(Math.max(0, (await started.promise) - from));
     await ended.promise;

@@ -9,6 +9,7 @@ import { natsBinary } from '../../support/nats.ts';
 import { loadCore } from './bench-gateway.ts';
 import { measureDispatch } from './dispatch.ts';
 import { print, printHead, type Figure } from './figure.ts';
+import { measureHeartbeats } from './heartbeats.ts';
 import { measureStart } from './start.ts';
 import { measureSubmissions } from './submissions.ts';
 
@@ -29,6 +30,7 @@ const parts: Record<string, () => AsyncIterable<Figure>> = {
   dispatch: () => measureDispatch(count('queued')),
   start: () => measureStart(count('events')),
   submissions: () => measureSubmissions(),
+  heartbeats: () => measureHeartbeats(count('agents')),
 };
 const wanted = Object.keys(parts).filter((name) => name.includes(options.only));
 if (wanted.length === 0) throw new Error(`--only: one of ${Object.keys(parts).join(', ')}, not "${options.only}"`);
