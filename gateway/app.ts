@@ -166,7 +166,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         ...createFineTuningRoutes(fineTuning),
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
-      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
+      const training = createTrainingSocket({ limits: { clients: config.maxRequests }, watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection, { replicas: config.natsReplicas });
       const routes = [
         route(HealthService, health),
@@ -195,7 +195,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const port = createPort({
         routes,
         gate,
-        limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
+        limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes), connections: Math.max(defaultLimits.connections, 2 * config.maxRequests) },
         hosts: config.allowedHosts,
         origins: config.allowedOrigins,
         raw: [lane.handle, openApi, createDocsHandler({ logger }), metricsHandler, createWebhook({ guardian, secret: config.webhookSecret, logger }), blobHandler],

@@ -11,6 +11,7 @@ import { measureDispatch } from './dispatch.ts';
 import { print, printHead, type Figure } from './figure.ts';
 import { measureHeartbeats } from './heartbeats.ts';
 import { measureStart } from './start.ts';
+import { measureWatchers } from './watchers.ts';
 import { measureSubmissions } from './submissions.ts';
 
 const { values: options } = parseArgs({
@@ -31,6 +32,7 @@ const parts: Record<string, () => AsyncIterable<Figure>> = {
   start: () => measureStart(count('events')),
   submissions: () => measureSubmissions(),
   heartbeats: () => measureHeartbeats(count('agents')),
+  watchers: () => measureWatchers(count('watchers')),
 };
 const wanted = Object.keys(parts).filter((name) => name.includes(options.only));
 if (wanted.length === 0) throw new Error(`--only: one of ${Object.keys(parts).join(', ')}, not "${options.only}"`);
