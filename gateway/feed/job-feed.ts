@@ -40,6 +40,7 @@ export class JobFeed {
   #early: StoredTelemetry[] = [];
   /** What wakes each watcher that has told all there is. */
   readonly #waiting = new Set<() => void>();
+  #waking: NodeJS.Immediate | undefined;
 
   /** Whether the terminal event is in the list. */
   get ended(): boolean {
@@ -131,8 +132,12 @@ export class JobFeed {
     }
   }
 
+  /** In a round of its own: what comes at once is told at once, and other work has its turn between two rounds. */
   #wake(): void {
-    for (const wake of this.#waiting) wake();
+    this.#waking ??= setImmediate(() => {
+      this.#waking = undefined;
+      for (const wake of [...this.#waiting]) wake();
+    });
   }
 
   #add(isEvent: boolean, type: string, time: number, fields: MessageInitShape<typeof WatchJobResponseSchema>): void {

@@ -29,10 +29,17 @@ export function createSender(socket: WebSocket, raw: Duplex, bufferBytes: number
       };
     });
 
+  const uncork = (): void => raw.uncork();
   const onWritten = (): void => onSent?.();
   const write = (frame: Buffer): void => {
     // A closed socket is noticed by its `close` event, which ends the feed.
-    if (socket.readyState === socket.OPEN) raw.write(frame, onWritten);
+    if (socket.readyState !== socket.OPEN) return;
+    // All that a round sends goes to the kernel at once.
+    if (raw.writableCorked === 0) {
+      raw.cork();
+      process.nextTick(uncork);
+    }
+    raw.write(frame, onWritten);
   };
 
   return (frame) => {
