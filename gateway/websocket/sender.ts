@@ -29,16 +29,20 @@ export function createSender(socket: WebSocket, raw: Duplex, bufferBytes: number
       };
     });
 
-  const uncork = (): void => raw.uncork();
+  let inRound = false;
+  const endRound = (): void => {
+    inRound = false;
+    raw.uncork();
+  };
   const onWritten = (): void => onSent?.();
   const write = (frame: Buffer): void => {
     // A closed socket is noticed by its `close` event, which ends the feed.
     if (socket.readyState !== socket.OPEN) return;
-    // All that a round sends goes to the kernel at once.
-    if (raw.writableCorked === 0) {
-      raw.cork();
-      process.nextTick(uncork);
-    }
+    // The first of a round goes out now, and what more there is in one write.
+    if (!inRound) {
+      inRound = true;
+      process.nextTick(endRound);
+    } else if (raw.writableCorked === 0) raw.cork();
     raw.write(frame, onWritten);
   };
 
