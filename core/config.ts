@@ -257,6 +257,7 @@ export function dataPaths(dataDir: string) {
     mirrors: join(dataDir, 'mirrors'),
     mark: join(dataDir, 'events.mark'),
     heads: join(dataDir, 'events.heads'),
+    snapshot: join(dataDir, 'events.snapshot'),
   } as const;
 }
 

@@ -16,6 +16,8 @@ import { RetrainService } from '../core/gen/aiforge/v1/retrain_pb.ts';
 import type { Logger } from '../core/logger.ts';
 import { createJetStreamStore } from '../core/store/jetstream-store.ts';
 import { Ledger } from '../core/store/ledger.ts';
+import { foldSchema } from '../core/store/snapshot/fold-schema.ts';
+import { keepSnapshot, openSnapshot } from '../core/store/snapshot/keep-snapshot.ts';
 import { workersOf } from '../core/task/state.ts';
 import { taskAggregate } from '../core/task/task.ts';
 import { createBackendModels } from './backend-models.ts';
@@ -102,9 +104,13 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const mark = keepMark(paths.mark, store.mark, logger);
       stops.push(() => mark.stop());
       const telemetry = await createTelemetryStream(connection, config.natsReplicas);
-      const ledger = new Ledger({ store, aggregates: allAggregates, logger });
+      const place = { path: paths.snapshot, schema: await foldSchema(), logger };
+      const snapshot = await openSnapshot({ ...place, kinds: allAggregates.map(({ name }) => name), message: store.message });
+      const ledger = new Ledger({ store, aggregates: allAggregates, logger, snapshot });
       stops.push(() => ledger.stop());
       await ledger.start();
+      const snapshots = keepSnapshot({ ...place, ledger });
+      stops.push(() => snapshots.stop());
       const states = serveStateDigests({ connection, ledger, logger });
       stops.push(() => states.stop());
       const metrics = new NewestMetrics(telemetry, (taskId) => workersOf(ledger.head(taskAggregate, taskId).state), logger);
@@ -163,7 +169,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         ...createFineTuningRoutes(fineTuning),
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
-      const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
+      const training = createTrainingSocket({ limits: { clients: config.maxRequests }, watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection, { replicas: config.natsReplicas });
       const routes = [
         route(HealthService, health),
@@ -192,7 +198,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const port = createPort({
         routes,
         gate,
-        limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes) },
+        limits: { bodyBytes: Math.min(defaultLimits.bodyBytes, config.maxBodyBytes), connections: Math.max(defaultLimits.connections, 2 * config.maxRequests) },
         hosts: config.allowedHosts,
         origins: config.allowedOrigins,
         raw: [lane.handle, openApi, createDocsHandler({ logger }), metricsHandler, createWebhook({ guardian, secret: config.webhookSecret, logger }), blobHandler],

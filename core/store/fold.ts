@@ -1,5 +1,5 @@
 import type { Aggregate } from '../aggregate.ts';
-import { envelopeTime, sha256Hex } from './envelope.ts';
+import { envelopeTime, hex, sha256Hex } from './envelope.ts';
 import { isReadable, type StoredEnvelope, type Unreadable } from './event-store.ts';
 
 /** An aggregate as far as it was read: its version is the sequence of its last envelope. */
@@ -21,7 +21,7 @@ export function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored:
   if (!isReadable(stored)) return stored.problem;
   const { envelope } = stored;
   if (envelope.aggregate !== stored.aggregate || envelope.id !== stored.id) return 'it names another aggregate than its subject';
-  if (Buffer.from(envelope.previousSha256).toString('hex') !== head.sha256) return 'its hash of the envelope before does not match';
+  if (hex(envelope.previousSha256) !== head.sha256) return 'its hash of the envelope before does not match';
   const moment = { id: stored.id, time: envelopeTime(envelope) };
   let state = head.state;
   for (const event of envelope.events) {
@@ -33,7 +33,7 @@ export function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored:
     version: stored.sequence,
     sha256: sha256Hex(stored.bytes),
     state,
-    idempotencySha256: head.version === 0 ? Buffer.from(envelope.idempotencySha256).toString('hex') : head.idempotencySha256,
+    idempotencySha256: head.version === 0 ? hex(envelope.idempotencySha256) : head.idempotencySha256,
   };
 }
 

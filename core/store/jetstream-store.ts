@@ -7,7 +7,7 @@ import { decodeEnvelope } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { followStream } from './follow-stream.ts';
 import { isConflict, isNoMessage, isNoStream } from './jetstream-errors.ts';
-import { parseSubject, subjectOf } from './subject.ts';
+import { isCanonical, parseSubject, subjectOf } from './subject.ts';
 
 export const eventStream = 'FORGE';
 
@@ -32,6 +32,8 @@ export interface JetStreamStore extends EventStore {
   /** Newest message that was seen; undefined for none. */
   mark(): Mark | undefined;
   problem(): string | undefined;
+  /** Bytes of the message of a sequence, from the leader; undefined where there is none. @throws ForgeError unavailable */
+  message(sequence: number): Promise<Uint8Array | undefined>;
 }
 
 /**
@@ -45,10 +47,11 @@ export async function createJetStreamStore(connection: NatsConnection, { mark, r
   const api = apiPrefix === undefined ? {} : { apiPrefix };
   const manager = await jetstreamManager(connection, { ...api, checkAPI: false });
   const client = jetstream(connection, api);
+  const messageOf = (seq: number): Promise<Uint8Array | undefined> => leader(async () => (await messageAt(manager, { seq }))?.data);
   const continuity = new Continuity(
     {
       lastSequence: () => leader(() => endOf(manager)),
-      message: (seq) => leader(async () => (await messageAt(manager, { seq }))?.data),
+      message: messageOf,
     },
     mark,
   );
@@ -59,6 +62,7 @@ export async function createJetStreamStore(connection: NatsConnection, { mark, r
   return {
     problem: () => continuity.problem,
     mark: () => continuity.mark,
+    message: messageOf,
 
     async append(aggregate, id, bytes, expectedVersion) {
       const subject = subjectOf(aggregate, id);
@@ -144,10 +148,10 @@ async function doubtWhenBroken(connection: NatsConnection, continuity: Continuit
 
 function stored(sequence: number, subject: string, data: Uint8Array): StoredEnvelope | Unreadable {
   // The client reuses its buffers; an envelope outlives the message.
-  const bytes = Uint8Array.from(data);
+  const bytes = new Uint8Array(data);
   try {
     const named = parseSubject(subject);
-    if (subjectOf(named.aggregate, named.id) !== subject) throw new RangeError(`"${subject}" is not how the subject of an aggregate is written`);
+    if (!isCanonical(subject, named)) throw new RangeError(`"${subject}" is not how the subject of an aggregate is written`);
     return { sequence, ...named, bytes, envelope: decodeEnvelope(bytes) };
   } catch (error) {
     return { sequence, subject, bytes, problem: (error as Error).message };

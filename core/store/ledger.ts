@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { Aggregate } from '../aggregate.ts';
 import { ForgeError } from '../errors.ts';
 import { faultPoint } from '../fault.ts';
@@ -7,6 +7,7 @@ import { encodeEnvelope, sha256Hex, type CommandMeta } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, isReadable, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { emptyHead, fold, passOver, type Head } from './fold.ts';
 import { Replay } from './replay.ts';
+import type { Snapshot } from './snapshot/snapshot-file.ts';
 
 export interface Executed<State> {
   state: State;
@@ -39,14 +40,23 @@ export class Ledger {
   /** Heads that this process has written and the subscription has not brought yet. */
   readonly #ahead = new Map<string, Head>();
   readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #waiting = new Set<{ sequence: number; resolve(): void }>();
   readonly #abort = new AbortController();
   #rejected = 0;
   #running: Promise<void> | undefined;
 
-  constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger }) {
+  /** Sequence that it started from; 0: from nothing. */
+  readonly snapshotSequence: number;
+
+  /** @param deps `snapshot`: to start from, of the same stream and the same kinds of aggregates */
+  constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger; snapshot?: Snapshot | undefined }) {
     this.#store = deps.store;
     this.#logger = deps.logger;
     this.#replay = new Replay(deps.aggregates);
+    this.snapshotSequence = deps.snapshot?.sequence ?? 0;
+    if (deps.snapshot === undefined) return;
+    this.#replay.restore(deps.snapshot);
+    this.#rejected = deps.snapshot.rejected;
   }
 
   /** Starts the fold and resolves once it has reached what was the end of the stream at the call. */
@@ -90,6 +100,12 @@ export class Ledger {
     for (const [id, head] of this.#replay.heads(aggregate.name)) yield [id, head.state as State];
   }
 
+  /** All as it is now; states are never changed, so it stays as it is however the fold moves on. */
+  snapshot(): Snapshot {
+    const { sequence, sha256 } = this.#replay;
+    return { sequence, sha256, rejected: this.#rejected, heads: this.#replay.kinds().map((kind) => [kind, [...this.#replay.heads(kind)]]) };
+  }
+
   /** What was applied, to look at. */
   get replay(): Replay {
     return this.#replay;
@@ -97,7 +113,20 @@ export class Ledger {
 
   /** Resolves when the envelope of that sequence was applied. */
   async waitFor(sequence: number, signal?: AbortSignal): Promise<void> {
-    while (this.applied < sequence) await once(this.#changes, 'progress', signal === undefined ? {} : { signal });
+    if (this.applied >= sequence) return;
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter = { sequence, resolve };
+    const abort = (): void => reject(signal!.reason);
+    // Woken once, by its own sequence: a start waits for millions.
+    this.#waiting.add(waiter);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#waiting.delete(waiter);
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   /** Resolves when all that is in the stream now was applied. @throws ForgeError unavailable */
@@ -217,6 +246,6 @@ export class Ledger {
       if ((this.#ahead.get(key)?.version ?? Infinity) <= stored.sequence) this.#ahead.delete(key);
       this.#changes.emit('applied', { stored, head } satisfies Applied);
     }
-    this.#changes.emit('progress');
+    for (const waiter of this.#waiting) if (waiter.sequence <= stored.sequence) waiter.resolve();
   }
 }

@@ -1,4 +1,3 @@
-import { EventEmitter, once } from 'node:events';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { WatchJobResponseSchema, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
@@ -39,7 +38,9 @@ export class JobFeed {
   #heard = { attempt: 0, number: 0 };
   /** Metrics of an attempt whose start or first report has not been seen yet: the two streams know no common order. */
   #early: StoredTelemetry[] = [];
-  readonly #changes = new EventEmitter().setMaxListeners(0);
+  /** What wakes each watcher that has told all there is. */
+  readonly #waiting = new Set<() => void>();
+  #waking: NodeJS.Immediate | undefined;
 
   /** Whether the terminal event is in the list. */
   get ended(): boolean {
@@ -101,12 +102,15 @@ export class JobFeed {
   /** No more will come: watchers end after what is there. */
   close(): void {
     this.#closed = true;
-    this.#changes.emit('change');
+    this.#wake();
   }
 
   /** Everything after a cursor, then live, until the terminal event or the signal. */
   async *watch(after: Cursor, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
     let next = this.#dropped;
+    let wake = (): void => {};
+    // One listener for all of a watcher's waits: thousands may watch, many times a second.
+    signal.addEventListener('abort', () => wake(), { once: true });
     if (this.#dropped > 0 && this.#entries[0] !== undefined && after.event < this.#entries[0].cursor.event && isLater(this.#entries[0].cursor, after)) {
       yield create(WatchJobResponseSchema, { type: 'gap', cursor: formatCursor(after), message: `${this.#dropped} older messages are not kept in memory` });
     }
@@ -118,12 +122,22 @@ export class JobFeed {
         if (isEvent ? cursor.event > after.event : isLater(cursor, after)) yield message;
       }
       if (this.ended || this.#closed || signal.aborted) return;
-      try {
-        await once(this.#changes, 'change', { signal });
-      } catch {
-        return;
-      }
+      await new Promise<void>((resolve) => {
+        wake = () => {
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        this.#waiting.add(wake);
+      });
     }
+  }
+
+  /** In a round of its own: what comes at once is told at once, and other work has its turn between two rounds. */
+  #wake(): void {
+    this.#waking ??= setImmediate(() => {
+      this.#waking = undefined;
+      for (const wake of [...this.#waiting]) wake();
+    });
   }
 
   #add(isEvent: boolean, type: string, time: number, fields: MessageInitShape<typeof WatchJobResponseSchema>): void {
@@ -142,7 +156,7 @@ export class JobFeed {
       this.#entries = this.#entries.slice(drop);
       this.#dropped += drop;
     }
-    this.#changes.emit('change');
+    this.#wake();
   }
 }
 

@@ -1,13 +1,15 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
 /** The client did not read what it was sent. */
 export class TooSlow extends Error {}
 
 /**
- * Sends text messages with a bounded buffer. A client that is merely slower than its feed holds the feed back; one that
+ * Sends frames with a bounded buffer, past the client of `ws`, which would make each anew: without compression it
+ * writes its own frames whole too, so that none comes into another. A client that is merely slower than its feed holds the feed back; one that
  * does not get its buffer half empty in time is given up.
  */
-export function createSender(socket: WebSocket, bufferBytes: number, graceMs: number): (text: string) => Promise<void> {
+export function createSender(socket: WebSocket, raw: Duplex, bufferBytes: number, graceMs: number): (frame: Buffer) => Promise<void> | undefined {
   let onSent: (() => void) | undefined;
   const roomFor = (bytes: number): boolean => socket.bufferedAmount === 0 || socket.bufferedAmount + bytes <= bufferBytes;
 
@@ -27,9 +29,26 @@ export function createSender(socket: WebSocket, bufferBytes: number, graceMs: nu
       };
     });
 
-  return async (text) => {
-    if (!roomFor(Buffer.byteLength(text))) await waitForRoom();
+  let inRound = false;
+  const endRound = (): void => {
+    inRound = false;
+    raw.uncork();
+  };
+  const onWritten = (): void => onSent?.();
+  const write = (frame: Buffer): void => {
     // A closed socket is noticed by its `close` event, which ends the feed.
-    if (socket.readyState === socket.OPEN) socket.send(text, () => onSent?.());
+    if (socket.readyState !== socket.OPEN) return;
+    // The first of a round goes out now, and what more there is in one write.
+    if (!inRound) {
+      inRound = true;
+      process.nextTick(endRound);
+    } else if (raw.writableCorked === 0) raw.cork();
+    raw.write(frame, onWritten);
+  };
+
+  return (frame) => {
+    if (!roomFor(frame.length)) return waitForRoom().then(() => write(frame));
+    write(frame);
+    return undefined;
   };
 }

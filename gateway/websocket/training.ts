@@ -1,4 +1,5 @@
-import { create } from '@bufbuild/protobuf';
+import type { Duplex } from 'node:stream';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { ForgeError, invalid, type ErrorCode } from '../../core/errors.ts';
 import { WatchJobLogsRequestSchema, WatchJobLogsResponseSchema, WatchJobRequestSchema, WatchJobResponseSchema, type JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
@@ -16,6 +17,7 @@ import { decodeSegment } from '../rest/path-segment.ts';
 import { keepAlive } from './keep-alive.ts';
 import { defaultSocketLimits, type SocketLimits } from './limits.ts';
 import { createSender, TooSlow } from './sender.ts';
+import { createFrames, textFrame } from './text-frame.ts';
 
 export interface TrainingSocket {
   /** For the port: answers the upgrade of `/ws/training/{job_id}` and `/ws/training/{job_id}/logs`, and refuses others with 404. */
@@ -52,23 +54,25 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
   let stopping = false;
   server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
-  async function* messages(asked: Asked, context: CallContext): AsyncIterable<string> {
+  const jobFrame = createFrames((update: MessageInitShape<typeof WatchJobResponseSchema>) => encodeMessage(WatchJobResponseSchema, update));
+  async function* messages(asked: Asked, context: CallContext): AsyncIterable<Buffer> {
     if (asked.logs) {
-      for await (const update of deps.watchJobLogs(create(WatchJobLogsRequestSchema, asked), context)) yield encodeMessage(WatchJobLogsResponseSchema, create(WatchJobLogsResponseSchema, update));
+      for await (const update of deps.watchJobLogs(create(WatchJobLogsRequestSchema, asked), context)) yield textFrame(encodeMessage(WatchJobLogsResponseSchema, update));
     } else if (isPipeline(asked.jobId)) {
-      for await (const update of deps.watchRetrain(create(WatchRetrainRequestSchema, asked), context)) yield encodeMessage(WatchRetrainResponseSchema, create(WatchRetrainResponseSchema, update));
+      for await (const update of deps.watchRetrain(create(WatchRetrainRequestSchema, asked), context)) yield textFrame(encodeMessage(WatchRetrainResponseSchema, update));
     } else {
-      for await (const update of deps.watchJob(create(WatchJobRequestSchema, asked), context)) yield encodeMessage(WatchJobResponseSchema, create(WatchJobResponseSchema, update));
+      for await (const update of deps.watchJob(create(WatchJobRequestSchema, asked), context)) yield jobFrame(update);
     }
   }
-  const feed = async (socket: WebSocket, jobId: string, logs: boolean, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
+  const feed = async (socket: WebSocket, raw: Duplex, jobId: string, logs: boolean, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
-    const send = createSender(socket, limits.bufferBytes, limits.graceMs);
+    const send = createSender(socket, raw, limits.bufferBytes, limits.graceMs);
     try {
-      for await (const text of messages({ jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller))) {
+      for await (const frame of messages({ jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller))) {
         if (gone.signal.aborted) return;
-        await send(text);
+        const waiting = send(frame);
+        if (waiting !== undefined) await waiting;
       }
       close(socket, 1000, 'the job has ended');
     } catch (thrown) {
@@ -97,7 +101,7 @@ export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.
         // Breaches of the protocol close the socket by themselves; what a client sends is ignored.
         client.on('error', () => undefined);
         beat.watch(client);
-        void feed(client, jobId, logs !== undefined, url.searchParams, requestId, callerOf(request));
+        void feed(client, socket, jobId, logs !== undefined, url.searchParams, requestId, callerOf(request));
       });
     },
     async stop() {
