@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import OpenAI, { APIError, AuthenticationError, BadRequestError, InternalServerError, NotFoundError, PermissionDeniedError, RateLimitError } from 'openai';
+import OpenAI, { APIError, BadRequestError, InternalServerError, NotFoundError, PermissionDeniedError, RateLimitError } from 'openai';
 import t, { type Test } from 'tap';
 import { silentLogger } from '../../core/logger.ts';
 import type { InferenceBackend } from '../../gateway/inference/backend.ts';
@@ -233,7 +233,8 @@ t.test('what an upstream refuses is the exception that the package has for it', 
   const lane = await startLane(t, backend, Object.fromEntries(Object.keys(answers).map((name) => [name, name])));
   const client = new OpenAI({ baseURL: lane.base, apiKey: 'not-needed', maxRetries: 0 });
   const ask = (model: string) => client.chat.completions.create({ model, messages: [{ role: 'user', content: 'Hi' }] });
-  await t.rejects(ask('key'), raised(AuthenticationError, { code: 'invalid_api_key' }));
+  // The key is this service's, not the caller's, who would take an AuthenticationError for a word on his own.
+  await t.rejects(ask('key'), raised(InternalServerError, { status: 503, code: 'unavailable', message: /FORGE_INFERENCE_KEY/ }));
   await t.rejects(ask('rights'), raised(PermissionDeniedError));
   const limited = (await ask('rate').catch((error: unknown) => error)) as RateLimitError;
   t.match(limited, { constructor: RateLimitError, code: 'rate_limit_exceeded' });

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { allAggregates } from '../../core/aggregates.ts';
-import type { BlobStore } from '../../core/blobs/blob-store.ts';
 import { JobStatus } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -17,6 +16,7 @@ import { Roster } from '../../gateway/workers/roster.ts';
 import { serveWorkers } from '../../gateway/workers/serve.ts';
 import type { Process } from './kernel.ts';
 import type { Messaging } from './messaging.ts';
+import { blobs } from './blobs.ts';
 import type { JobPlan } from './schedule.ts';
 import type { Stream } from './stream.ts';
 
@@ -24,13 +24,6 @@ import type { Stream } from './stream.ts';
 export const settings = { beatMs: 1_000, fenceMs: 2_600, lossMs: 4_000 };
 
 const startAgainMs = 500;
-const emptyTree = new TextEncoder().encode('{"files":[]}');
-/** Whatever a worker names is there: files are not what is simulated. */
-const blobs = {
-  async *read() {
-    yield emptyTree;
-  },
-} as unknown as BlobStore;
 
 /** A gateway of the services' own code: ledger, worker protocol, follow-ups, and what a client's requests come down to. */
 export interface SimulatedGateway {
