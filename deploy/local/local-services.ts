@@ -7,11 +7,10 @@ import type { Step } from './supervisor.ts';
 
 /**
  * What the gateway holds lives long or dies with its request. A nursery of 8 MiB (half of Node's) holds what is under way at
- * 64 connections without copying most of it; 2 MiB saved 10 MiB and cost a quarter of the requests a second. The old
- * generation grows by 30 % at most before it is collected: Node's own HTTP/2 keeps ended streams alive until then, and let it
- * grow to four times its size (200 MiB instead of 110). Compiled on the main thread: the others keep what they took for it.
+ * 64 connections without copying most of it; one of 2 MiB saved 10 MiB and cost a quarter of those requests a second.
+ * Compiled on the main thread: the others keep what they took for it (12 MiB).
  */
-const gatewayFlags = ['--max-semi-space-size=8', '--no-concurrent-recompilation', '--heap-growing-percent=30'];
+const gatewayFlags = ['--max-semi-space-size=8', '--no-concurrent-recompilation'];
 
 /**
  * What `npm start` runs. The graces add up to less than 10 s: the agent and the guardian save and give back while
