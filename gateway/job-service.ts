@@ -6,7 +6,7 @@ import type { createFeeds } from './feed/feeds.ts';
 import type { InferenceBackend } from './inference/backend.ts';
 import { control } from './jobs/control.ts';
 import { deploy } from './jobs/deploy.ts';
-import { findJob, knownJob, listJobs, viewJob } from './jobs/query.ts';
+import { findJob, listJobs, viewJob } from './jobs/query.ts';
 import type { Resolve } from './jobs/resolve.ts';
 import type { RunnableCheck } from './jobs/runnable.ts';
 import { submit } from './jobs/submit.ts';
@@ -35,7 +35,7 @@ export function createJobService(deps: Deps): Implementation<typeof JobService> 
     createFineTune: (request, context) => submit(deps, request, context),
     listFineTunes: async (request) => listJobs(ledger, measured, request),
     async getJob({ jobId }) {
-      const job = knownJob(ledger, jobId) ?? (await findJob(ledger, jobId));
+      const job = await findJob(ledger, jobId);
       const older = job.status === 'completed' ? undefined : metrics.complete(jobId);
       if (older !== undefined) await older;
       return viewJob(job, measured(jobId), ledger);

@@ -78,11 +78,8 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler, AsyncIterable
 
   /** All that has come since the last one: what a socket was read for at once is passed on at once. */
   next(): Promise<IteratorResult<Uint8Array>> {
-    if (this.#chunks.length > 0) return Promise.resolve(this.#take());
-    if (this.#over?.error !== undefined) return Promise.reject(this.#over.error);
-    if (this.#over !== undefined) return Promise.resolve({ value: undefined, done: true });
-    this.#wanted = Promise.withResolvers();
-    return this.#wanted.promise.then(this.#take);
+    if (this.#chunks.length === 0 && this.#over === undefined) this.#wanted = Promise.withResolvers();
+    return (this.#wanted?.promise ?? Promise.resolve()).then(this.#take);
   }
 
   /** Before anything was taken: what has come already is shown now. */

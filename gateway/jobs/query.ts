@@ -16,13 +16,15 @@ export type MeasuredOf = (jobId: string) => Measured | undefined;
 type JobView = MessageInitShape<typeof GetJobResponseSchema>;
 
 /** The job's task where it is known here, which it nearly always is. */
-export function knownJob(ledger: Ledger, jobId: string): Task | undefined {
+function knownJob(ledger: Ledger, jobId: string): Task | undefined {
   const { state } = ledger.head(taskAggregate, jobId);
   return state.status !== 'none' && state.kind === TaskKind.TRAIN ? state : undefined;
 }
 
 /** The job's task, read at the leader when it is not known here. @throws ForgeError not_found */
 export async function findJob(ledger: Ledger, jobId: string): Promise<Task> {
+  const known = knownJob(ledger, jobId);
+  if (known !== undefined) return known;
   const { state } = await ledger.find(taskAggregate, jobId);
   if (state.status === 'none' || state.kind !== TaskKind.TRAIN) throw new ForgeError('not_found', `job_id: there is no job "${jobId.slice(0, 100)}"`, { field: 'job_id' });
   return state;

@@ -8,7 +8,7 @@ import { parseCompletionRequest } from './completion-request.ts';
 import { parseEmbeddingRequest } from './embedding-request.ts';
 import { withDetail } from './errors.ts';
 import type { ModelDirectory } from './model-directory.ts';
-import { knownModel, resolveModel } from './models.ts';
+import { resolveModel } from './models.ts';
 import { relay } from './relay.ts';
 import { readBody } from './request-body.ts';
 import type { RequestHead } from './request-fields.ts';
@@ -39,7 +39,7 @@ export function createInferenceRoutes(deps: { backend: () => InferenceBackend; m
     onClosed(response, () => response.writableFinished || gone.abort());
     const body = await readBody(request, deps.bodyBytes);
     const head = parsers[endpoint](body);
-    const model = knownModel(models, head.model) ?? (await resolveModel(models, head.model));
+    const model = await resolveModel(models, head.model);
     const backend = deps.backend();
     refuseUnsupported(backend.kind, endpoint, head.fields);
     const answer = await backend.send(endpoint, spliceRequestModel(body, model.backendName), gone);

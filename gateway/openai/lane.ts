@@ -3,6 +3,7 @@ import { ForgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { markRoute } from '../metrics/route-mark.ts';
+import { rememberLast } from '../port/remember-last.ts';
 import type { RequestTarget } from '../port/target.ts';
 import { openAiError } from './errors.ts';
 import { createOpenAiRouter, type MatchedPath, type OpenAiRoute } from './routes.ts';
@@ -28,16 +29,7 @@ export function createOpenAiLane(deps: { routes: readonly OpenAiRoute[]; logger?
   };
 
   // What is done with an alias is not OpenAI's: the REST lane has it.
-  // The gate and the lane ask for the same path one after the other.
-  let last = '';
-  let lastFound: MatchedPath | undefined;
-  const find = (path: string): MatchedPath | undefined => {
-    if (path === last) return lastFound;
-    const found = path.startsWith('/v1/') && !path.endsWith('/rollback') ? match(path) : undefined;
-    last = path;
-    lastFound = found;
-    return found;
-  };
+  const find = rememberLast((path) => (path.startsWith('/v1/') && !path.endsWith('/rollback') ? match(path) : undefined));
 
   return {
     find,

@@ -28,8 +28,8 @@ export async function openAiModel(models: ModelDirectory, name: string): Promise
   return toOpenAi(found);
 }
 
-/** The model behind a name where it is known already, which it nearly always is. */
-export function knownModel(models: ModelDirectory, asked: string | undefined): { name: string; backendName: string } | undefined {
+/** The model behind a name where it is known already. */
+function knownModel(models: ModelDirectory, asked: string | undefined): { name: string; backendName: string } | undefined {
   const name = asked ?? models.active();
   const found = name === undefined ? undefined : models.resolve(name);
   return found === undefined ? undefined : { name: name!, backendName: found.backendName };
@@ -41,11 +41,14 @@ export function knownModel(models: ModelDirectory, asked: string | undefined): {
  * @throws ForgeError not_found, naming what is there
  */
 export async function resolveModel(models: ModelDirectory, asked: string | undefined): Promise<{ name: string; backendName: string }> {
+  const known = knownModel(models, asked);
+  if (known !== undefined) return known;
   const name = asked ?? models.active();
   if (name === undefined) throw new ForgeError('not_found', 'model: no model is deployed yet; deploy one with POST /deploy/{job_id}', { field: 'model' });
-  const found = models.resolve(name) ?? (await models.refresh?.(), models.resolve(name));
+  await models.refresh?.();
+  const found = knownModel(models, name);
   if (found === undefined) throw modelNotFound(name, models);
-  return { name, backendName: found.backendName };
+  return found;
 }
 
 function modelNotFound(name: string, models: ModelDirectory): ForgeError {

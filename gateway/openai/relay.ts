@@ -3,6 +3,7 @@ import { ForgeError } from '../../core/errors.ts';
 import type { BackendResponse } from '../inference/backend.ts';
 import type { CancelSignal } from '../inference/cancel.ts';
 import { readAll } from '../inference/upstream-http.ts';
+import { drained } from '../port/drained.ts';
 import { openAiError } from './errors.ts';
 import type { AnswerForm, AnswerSplicer } from './splice-answer.ts';
 import { createEventSplicer, createJsonSplicer } from './splice-answer.ts';
@@ -49,19 +50,6 @@ async function sendWhole(answer: BackendResponse, response: ServerResponse, spli
   response.writeHead(answer.status, { 'content-type': answer.headers['content-type'] ?? 'application/json', 'content-length': body.length });
   // As Latin-1, the same bytes: Node writes a text in one piece with the header.
   response.end(body.toString('latin1'), 'latin1');
-}
-
-/** Resolves when there is room for more, or nobody is there any more. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const on = (): void => {
-      response.off('drain', on);
-      response.off('close', on);
-      resolve();
-    };
-    response.on('drain', on);
-    response.on('close', on);
-  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { rememberLast } from '../port/remember-last.ts';
 import type { RestRoute } from './rules.ts';
 
 interface Node {
@@ -32,18 +33,7 @@ export function createRouter(routes: readonly RestRoute[]): { match(path: string
     if (node.byVerb.has(route.verb)) throw new Error(`Two methods are served at ${route.verb} ${route.path}`);
     node.byVerb.set(route.verb, route);
   }
-  // The gate and the lane ask for the same path one after the other.
-  let last = '';
-  let found: Match | undefined;
-  return {
-    match(path) {
-      if (path !== last) {
-        found = path.startsWith('/') ? find(root, path.slice(1).split('/'), 0, []) : undefined;
-        last = path;
-      }
-      return found;
-    },
-  };
+  return { match: rememberLast((path) => (path.startsWith('/') ? find(root, path.slice(1).split('/'), 0, []) : undefined)) };
 }
 
 function find(node: Node, segments: readonly string[], at: number, values: readonly string[]): Match | undefined {

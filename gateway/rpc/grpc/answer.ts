@@ -1,5 +1,6 @@
 import type { ConnectError } from '@connectrpc/connect';
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { drained } from '../../port/drained.ts';
 import { addHeaders, errorTrailers } from './metadata.ts';
 import type { GrpcCall } from './methods.ts';
 
@@ -35,16 +36,7 @@ export class GrpcAnswer {
   async send(envelope: Buffer): Promise<void> {
     this.#respond();
     if (this.#stream.write(envelope) || this.#stream.destroyed) return;
-    const stream = this.#stream;
-    await new Promise<void>((resolve) => {
-      const on = (): void => {
-        stream.off('drain', on);
-        stream.off('close', on);
-        resolve();
-      };
-      stream.on('drain', on);
-      stream.on('close', on);
-    });
+    await drained(this.#stream);
   }
 
   /** The last message, and that all went well. */

@@ -1,14 +1,11 @@
 // How much memory a large blob takes, at the gateway and at the worker that stores and fetches it.
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { freePort, startNats } from '../../support/nats.ts';
+import { startLoneGateway } from '../../support/lone-gateway.ts';
 import { forgetPeak, peakMemory } from '../../support/peak-memory.ts';
-import { makeFolder } from '../../support/repository.ts';
 
 const mebibytes = process.env['FORGE_TEST_LONG'] === '1' ? 512 : 256;
 /** A fixed amount, whatever the size: pieces that were read are collected somewhat late. */
@@ -16,24 +13,15 @@ const maxGrowthBytes = 160 << 20;
 t.setTimeout(240_000);
 
 t.test(`a blob of ${mebibytes} MiB`, { skip: process.platform === 'linux' ? false : 'memory is read from /proc' }, async (t) => {
-  const nats = await startNats(t);
-  const port = await freePort();
-  const folder = await makeFolder(t);
-  const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FORGE_'))), FORGE_NATS_URL: nats.url, FORGE_PORT: String(port), FORGE_DATA_DIR: join(folder, 'data'), FORGE_PROJECT_ROOTS: folder, FORGE_INFERENCE: 'http://127.0.0.1:9' };
-  const gateway = spawn(process.execPath, [join(import.meta.dirname, '../../../gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(async () => {
-    gateway.kill();
-    await once(gateway, 'close');
-  });
-  await once(createInterface({ input: gateway.stdout }), 'line');
-  forgetPeak(gateway.pid!);
-  const before = peakMemory(gateway.pid!);
+  const { pid, port, folder } = await startLoneGateway(t);
+  forgetPeak(pid);
+  const before = peakMemory(pid);
   const since = performance.now();
   const client = join(import.meta.dirname, '../../support/blob-client-process.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [client, `http://127.0.0.1:${port}`, folder, String(mebibytes)]);
   const seconds = (performance.now() - since) / 1000;
   const { up, down } = JSON.parse(stdout) as { up: number; down: number };
-  const grown = peakMemory(gateway.pid!) - before;
+  const grown = peakMemory(pid) - before;
   const shown = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   t.comment(`${mebibytes} MiB stored and fetched in ${seconds.toFixed(1)} s: peak memory of the worker grew by ${shown(up)} and ${shown(down)}, of the gateway by ${shown(grown)}`);
   t.equal((await stat(join(folder, 'copy'))).size, mebibytes << 20);

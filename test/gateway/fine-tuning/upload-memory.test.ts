@@ -1,15 +1,11 @@
 // How much memory an upload takes: the gateway as a process of its own, fed with a file that is never whole anywhere.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import t from 'tap';
-import { freePort, startNats } from '../../support/nats.ts';
+import { startLoneGateway } from '../../support/lone-gateway.ts';
 import { forgetPeak, peakMemory } from '../../support/peak-memory.ts';
-import { makeFolder } from '../../support/repository.ts';
 
 /** As large as a file may be in the long tests, else large enough to see whether it is gathered in memory. */
 const mebibytes = process.env['FORGE_TEST_LONG'] === '1' ? 512 : 64;
@@ -36,16 +32,7 @@ function bigForm(size: number): { chunks: () => Generator<Buffer>; length: numbe
 }
 
 t.test(`a file of ${mebibytes} MiB`, { skip: process.platform === 'linux' ? false : 'memory is read from /proc' }, async (t) => {
-  const nats = await startNats(t);
-  const port = await freePort();
-  const folder = await makeFolder(t);
-  const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FORGE_'))), FORGE_NATS_URL: nats.url, FORGE_PORT: String(port), FORGE_DATA_DIR: join(folder, 'data'), FORGE_PROJECT_ROOTS: folder, FORGE_INFERENCE: 'http://127.0.0.1:9' };
-  const gateway = spawn(process.execPath, [join(import.meta.dirname, '../../../gateway/main.ts')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(async () => {
-    gateway.kill();
-    await once(gateway, 'close');
-  });
-  await once(createInterface({ input: gateway.stdout }), 'line');
+  const { pid, port } = await startLoneGateway(t);
 
   const upload = async (size: number): Promise<{ id: string; bytes: number }> => {
     const { chunks, length } = bigForm(size);
@@ -59,12 +46,12 @@ t.test(`a file of ${mebibytes} MiB`, { skip: process.platform === 'linux' ? fals
   };
   // What the engine compiles and gathers for any upload is there then.
   await upload(4 << 20);
-  forgetPeak(gateway.pid!);
-  const before = peakMemory(gateway.pid!);
+  forgetPeak(pid);
+  const before = peakMemory(pid);
   const since = performance.now();
   const file = await upload(mebibytes << 20);
   const seconds = (performance.now() - since) / 1000;
-  const after = peakMemory(gateway.pid!);
+  const after = peakMemory(pid);
   t.ok(file.bytes > (mebibytes << 20) - 2048, `${file.bytes} bytes are stored`);
   const shown = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   t.comment(`${shown(file.bytes)} in ${seconds.toFixed(1)} s (${(mebibytes / seconds).toFixed(0)} MiB/s): peak resident memory of the gateway ${shown(after)}, ${shown(after - before)} above what it had before`);
@@ -74,7 +61,7 @@ t.test(`a file of ${mebibytes} MiB`, { skip: process.platform === 'linux' ? fals
   let bytes = 0;
   for await (const chunk of answer.body!) bytes += chunk.length;
   t.equal(bytes, file.bytes, 'and it comes back whole');
-  const read = peakMemory(gateway.pid!);
+  const read = peakMemory(pid);
   t.comment(`after it was read again: ${shown(read)}`);
   t.ok(read - before < maxReadGrowthBytes, `${shown(read - before)} more`);
 });
