@@ -13,7 +13,7 @@ import { freePort, type TestNats } from '../support/nats.ts';
 import { makeFolder, makeRepository } from '../support/repository.ts';
 import { createServiceProcess, type ServiceProcess } from '../support/service-process.ts';
 import { compileCache, smallProject, withoutSettings } from '../support/stack.ts';
-import { replicateStreams, startNatsServers } from './nats-servers.ts';
+import { startNatsServers } from './nats-servers.ts';
 import { agentNames, gatewayNames, smallDiskAgent } from './plan.ts';
 import { startRelay, type Relay } from './relay.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
@@ -81,6 +81,7 @@ export async function startFleet(t: Pick<Test, 'teardown'>, { seed, cluster, bro
       FORGE_DATA_DIR: dataDir,
       FORGE_WORKER_ID: name,
       FORGE_NATS_URL: relay.url,
+      FORGE_NATS_REPLICAS: String(nats.length),
       FORGE_PROJECT_ROOTS: dirname(repository),
       FORGE_PYTHON: python,
       FORGE_THREADS: '1',
@@ -113,7 +114,6 @@ export async function startFleet(t: Pick<Test, 'teardown'>, { seed, cluster, bro
       await connection.close();
     }
   };
-  if (cluster) await read(replicateStreams);
   await add('guardian', [join(root, 'guardian/main.ts')]);
   for (const name of agentNames) await add(name, [join(root, 'gpu-agent/main.ts')]);
   await Promise.all([...members.values()].map(({ process }) => process.ready()));

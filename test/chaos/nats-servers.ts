@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
-import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connectNats } from '../../core/nats.ts';
 import { freePort, openConfig, startNats, type TestNats } from '../support/nats.ts';
 
@@ -17,21 +16,6 @@ export async function startNatsServers(t: Pick<Test, 'teardown'>, cluster: boole
   await until('the three servers have no leader', () => manager.streams.names().next().then(() => true, () => false));
   await connection.close();
   return servers;
-}
-
-/** Has every stream kept by all three servers. To be called once the services have made them. */
-export async function replicateStreams(connection: NatsConnection): Promise<void> {
-  const manager = await jetstreamManager(connection, { checkAPI: false });
-  for await (const { config } of manager.streams.list()) await manager.streams.update(config.name, { num_replicas: 3 });
-  await untilReplicated(manager);
-}
-
-/** A replica that has only just been added has to catch up before one of the others may die. */
-function untilReplicated(manager: JetStreamManager): Promise<void> {
-  return until('the streams are not on all three servers', async () => {
-    for await (const { cluster } of manager.streams.list()) if (cluster?.replicas?.length !== 2 || !cluster.replicas.every((replica) => replica.current)) return false;
-    return true;
-  });
 }
 
 /** What a server does by itself it tells nobody: it is looked at now and then. */
