@@ -6,12 +6,13 @@
  */
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { buildDataset } from '../../guardian/dataset/build.ts';
 import type { DatasetReport } from '../../guardian/dataset/report.ts';
 import { defaultSettings, type Recipe } from '../../guardian/dataset/settings.ts';
 import { commitFiles, git } from '../support/repository.ts';
+import { machine } from './machine.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const installed = ['node_modules/undici/lib', 'node_modules/openai', 'node_modules/@grpc/grpc-js', 'node_modules/fast-check', '.venv/lib/python3.11/site-packages/trl', '.venv/lib/python3.11/site-packages/peft'];
@@ -29,7 +30,7 @@ try {
   await git(repository, 'init', '--quiet');
   await commitFiles(repository, {});
   const commit = await addHistory(repository);
-  console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores; Node ${process.version}, ${execFileSync('git', ['--version'], { encoding: 'utf8' }).trim()}; recipe ${recipe}`);
+  console.log(`${machine()}, ${execFileSync('git', ['--version'], { encoding: 'utf8' }).trim()}; recipe ${recipe}`);
   for (let run = 1; run <= runs; run += 1) {
     const { report, seconds, processor } = await make(repository, commit);
     const megabytes = report.bytes_read / 1e6;

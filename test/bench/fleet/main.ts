@@ -3,9 +3,10 @@
  * A gateway has core 0, the load core 1, and nats-server both. Linux with two cores or more, and taskset.
  */
 import { execFileSync } from 'node:child_process';
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { natsBinary } from '../../support/nats.ts';
+import { machine, revision } from '../machine.ts';
 import { loadCore } from './bench-gateway.ts';
 import { measureDispatch } from './dispatch.ts';
 import { print, printHead, type Figure } from './figure.ts';
@@ -38,10 +39,9 @@ const wanted = Object.keys(parts).filter((name) => name.includes(options.only));
 if (wanted.length === 0) throw new Error(`--only: one of ${Object.keys(parts).join(', ')}, not "${options.only}"`);
 
 execFileSync('taskset', ['--cpu-list', '--pid', '--all-tasks', String(loadCore), String(process.pid)]);
-const git = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const nats = execFileSync(natsBinary(), ['--version'], { encoding: 'utf8' }).trim();
 const load = (): string => loadavg()[0]!.toFixed(1);
-console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores; Node ${process.version}; ${nats}; ${git}; load before ${load()}\n`);
+console.log(`${machine()}; ${nats}; ${revision()}; load before ${load()}\n`);
 printHead();
 for (const name of wanted) for await (const figure of parts[name]!()) print(figure);
 console.log(`\nload after ${load()}`);

@@ -5,12 +5,13 @@
  */
 import { create, fromJsonString, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { execFileSync } from 'node:child_process';
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { GetJobRequestSchema, GetJobResponseSchema, JobService } from '../../../core/gen/aiforge/v1/job_pb.ts';
+import { machine, revision } from '../machine.ts';
 import { loadGrpc } from './grpc-load.ts';
 import { loadHttp1, median } from './http1-load.ts';
 import { chatAnswer, chatRequest, getRequest } from './payloads.ts';
@@ -95,8 +96,7 @@ try {
     },
   ].filter(({ name }) => name.includes(options.only)) as Row[];
 
-  const git = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores; Node ${process.version}; ${git}; load before ${loadavg()[0]!.toFixed(1)}; medians of ${rounds} rounds of ${options.seconds} s\n`);
+  console.log(`${machine()}; ${revision()}; load before ${loadavg()[0]!.toFixed(1)}; medians of ${rounds} rounds of ${options.seconds} s\n`);
   console.log('| what | gateway | reference | | aim | |\n|---|---|---|---|---|---|');
   for (const row of rows) {
     // Compilers and connections warm up outside of what is counted.
