@@ -41,7 +41,7 @@ t.test('two gateways on one stream are one service', async (t) => {
   t.equal(await one.follow(jobs[1]!), 'completed', 'one goes on while the other is dead');
   await second.gateway.ready();
   for (const id of jobs) for (const client of both) t.equal(await client.follow(id), 'completed');
-  for (const id of jobs) t.same(events(two, id), events(one, id), 'the feeds tell the same, by the same cursors');
+  for (const id of jobs) t.same(events(two, id), events(one, id), 'the feeds tell the same events, by the same sequences');
   const { jobs: listed } = (await same('/v1/fine-tune?page_size=100')) as { jobs: unknown[] };
   const acknowledged = new Map(keys.map((key, at) => [key, jobs[at]!]));
   for (const { told } of both) t.same(await checkStream(await stack.history(), { ...told, acknowledged }, listed), [], 'every promise holds, as each tells it');
@@ -68,5 +68,5 @@ t.test('two gateways on one stream are one service', async (t) => {
   for (const client of both) t.match(((await client.get('/v1/agents')) as { agents: unknown[] }).agents, [{ agent_id: 'local', cordoned: true }], 'an agent that one cordons both cordon');
 });
 
-/** What is no measurement: those come as they come. */
-const events = ({ told }: JobClient, id: string) => told.feeds.get(id)?.filter(({ type }) => type === 'state');
+/** What is no measurement: those come as they come, so a cursor's places after the first, how far the metrics were, differ. */
+const events = ({ told }: JobClient, id: string) => told.feeds.get(id)?.filter(({ type }) => type === 'state').map((message) => ({ ...message, cursor: message.cursor.split('-')[0] }));
