@@ -1,7 +1,7 @@
 import type { Event, MicroBatchHalved } from '../gen/aiforge/v1/events_pb.ts';
 import { hyperparametersOfTask } from '../training/effective-batch.ts';
 import { resultProblem } from './check-result.ts';
-import { nextAttempt, type Task, type TaskState } from './state.ts';
+import { mayBeRetried, nextAttempt, type Task, type TaskState } from './state.ts';
 
 /**
  * Whether an event may follow a state: what `decide` could have produced. A reader asks before it folds, so that an
@@ -41,7 +41,7 @@ export function admit(state: TaskState, { kind }: Event): string | undefined {
     case 'taskResumed':
       return when('paused');
     case 'taskRetried':
-      return when('failed');
+      return mayBeRetried(state) ? undefined : when('failed');
     default:
       return `${kind.case} does not belong to a task`;
   }

@@ -4,7 +4,7 @@ import type { TaskCommand } from './commands.ts';
 import { decideReport } from './decide-report.ts';
 import { endAttempt } from './end-attempt.ts';
 import { event } from './events.ts';
-import { nextAttempt, type Task, type TaskState } from './state.ts';
+import { mayBeRetried, nextAttempt, type Task, type TaskState } from './state.ts';
 
 /**
  * What a command makes of a task. Pure.
@@ -34,7 +34,7 @@ export function decide(command: TaskCommand, state: TaskState): Event[] {
       return cancel(state, command.reason);
     case 'retry':
       if (command.requestId !== '' && state.retriedFor === command.requestId) return [];
-      if (state.status !== 'failed') throw wrongState(state, 'retried', 'only a failed task can be');
+      if (!mayBeRetried(state)) throw wrongState(state, 'retried', 'only a failed task can be, and what follows a training when it was cancelled');
       return [event('taskRetried', { requestId: command.requestId })];
     case 'abandon':
       if (state.status !== 'queued' && state.status !== 'paused') return [];

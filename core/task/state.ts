@@ -1,4 +1,4 @@
-import type { TaskKind, TaskResult, TaskSpec } from '../gen/aiforge/v1/task_pb.ts';
+import { TaskKind, type TaskResult, type TaskSpec } from '../gen/aiforge/v1/task_pb.ts';
 import type { AttemptOutcome } from '../gen/aiforge/v1/events_pb.ts';
 import type { MicroBatch } from '../training/effective-batch.ts';
 
@@ -88,6 +88,14 @@ export const initialState: TaskState = Object.freeze({ status: 'none' });
 
 export function isTerminal(task: TaskState): boolean {
   return task.status === 'completed' || task.status === 'failed' || task.status === 'cancelled';
+}
+
+/**
+ * Whether it may be tried again under its own id. A cancelled job is over; what follows a training (export, evaluation,
+ * deployment) has an id made of the job's, so that cancelling it once would forbid it for good.
+ */
+export function mayBeRetried({ status, kind }: Pick<Task, 'status' | 'kind'>): boolean {
+  return status === 'failed' || (status === 'cancelled' && kind !== TaskKind.TRAIN && kind !== TaskKind.EXTRACT);
 }
 
 /** Number that the next attempt gets: 1 for the first. */

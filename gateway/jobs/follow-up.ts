@@ -4,7 +4,7 @@ import { ForgeError, isForgeError } from '../../core/errors.ts';
 import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import type { Task } from '../../core/task/state.ts';
+import { isTerminal, mayBeRetried, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { maxAttempts } from '../../core/training/defaults.ts';
 import { findJob } from './query.ts';
@@ -19,9 +19,9 @@ export async function completedJob(ledger: Ledger, jobId: string, verb: string):
 }
 
 /**
- * Makes the task under its derived id when it is missing, and has a failed one tried again.
- * @param options `after`: task that must be completed first; `requestId`: of a pipeline, which has a task that failed
- *   before tried again once, and one that it made itself never, however often it is sent
+ * Makes the task under its derived id when it is missing, and has one tried again that failed or was cancelled.
+ * @param options `after`: task that must be completed first; `requestId`: of a pipeline, which has such a task
+ *   tried again once, and one that it made itself never, however often it is sent
  */
 export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, { after = '', requestId = '', actor = 'client' } = {}): Promise<void> {
   const meta = () => ({ commandId: randomUUID(), actor, time: Date.now() });
@@ -32,8 +32,8 @@ export async function ensureTask(ledger: Ledger, id: string, project: string, sp
   } catch (error) {
     if (!isForgeError(error, 'already_exists')) throw error;
     const head = await ledger.refresh(taskAggregate, id);
-    if (head.state.status !== 'failed') return;
-    // The request that made the task is sent again since its answer was lost: that it failed is for the next try to mend.
+    if (head.state.status === 'none' || !mayBeRetried(head.state)) return;
+    // The request that made the task is sent again since its answer was lost: how it ended is for the next try to mend.
     if (requestId !== '' && head.idempotencySha256 === idempotencySha256) return;
     const { version } = await ledger.execute(taskAggregate, id, { type: 'retry', requestId }, meta()).catch((race: unknown) => {
       if (isForgeError(race, 'wrong_state')) return { version: 0 };
@@ -41,6 +41,13 @@ export async function ensureTask(ledger: Ledger, id: string, project: string, sp
     });
     await ledger.waitFor(version);
   }
+}
+
+/** What follows the job's training and has not ended, oldest first. */
+export function openFollowUps(ledger: Ledger, jobId: string): Task[] {
+  const open: Task[] = [];
+  for (const [id, task] of ledger.all(taskAggregate)) if (task.status !== 'none' && !isTerminal(task) && task.kind !== TaskKind.EXTRACT && id.startsWith(`${jobId}.`)) open.push(task);
+  return open;
 }
 
 export function exportIdOf(jobId: string): string {

@@ -66,6 +66,15 @@ const table: Record<string, Record<TaskCommandType, string[] | string>> = {
   cancelled: { queue: 'already_exists', start: 'wrong_state', report: 'wrong_state', lose: [], pause: 'wrong_state', resume: 'wrong_state', cancel: 'wrong_state', retry: 'wrong_state', abandon: [] },
 };
 
+t.test('what follows a training may be tried again after it was cancelled; a job may not', async (t) => {
+  for (const kind of [TaskKind.EVALUATE, TaskKind.EXPORT, TaskKind.DEPLOY]) {
+    const { state, events } = run(after({ ...queue, kind } as TaskCommand, cancel), { type: 'retry', requestId: 'r' });
+    t.strictSame([events, state.status], [['taskRetried'], 'queued']);
+  }
+  for (const kind of [TaskKind.TRAIN, TaskKind.EXTRACT]) t.throws(() => run(after({ ...queue, kind } as TaskCommand, cancel), { type: 'retry', requestId: 'r' }), { code: 'wrong_state' });
+  t.match(admit(states['cancelled']!, event('taskRetried', { requestId: '' })), /while the task is cancelled/);
+});
+
 t.test('every command in every state', async (t) => {
   t.strictSame(Object.keys(table), Object.keys(states), 'the table has a row for each state');
   for (const [name, state] of Object.entries(states)) {

@@ -21,6 +21,8 @@ t.test('one outcome, and one more for each time that a failed task was tried aga
 const wrong: Record<string, { history?: Forged[]; given?: Partial<Promised>; finds: RegExp }> = {
   'two outcomes': { history: [...good(), { events: [cancelled] }], finds: /job_1 has 2 outcomes: completed, cancelled/ },
   'an event after the end': { history: [...good(), { events: [started(3)] }], finds: /attemptStarted after it had completed/ },
+  'a retry of what is completed': { history: [...good(), { events: [retried] }], finds: /taskRetried after it had completed/ },
+  'a retry of a job that was cancelled': { history: [...good().slice(0, 1), { events: [cancelled] }, { events: [retried] }], finds: /taskRetried after it had cancelled/ },
   'a second failure without a retry': { history: [...again.slice(0, 3), { events: [failed] }], finds: /job_1 has 2 outcomes/ },
   'a task that never ended': { history: good().slice(0, -1), finds: /job_1 is stuck: it is unfinished/ },
   'a task that stays paused': { history: [...good().slice(0, 1), { events: [event('taskPaused', {})] }], finds: /job_1 is stuck: it is paused/ },

@@ -1,6 +1,8 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { putTree } from '../../core/blobs/tree.ts';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { StopReason, TaskRunner } from '../../core/worker/task-runner.ts';
 import { TaskFailure } from '../../core/worker/task-runner.ts';
 import { gatewayScene, watch, type GatewayScene } from '../support/gateway-scene.ts';
@@ -81,6 +83,39 @@ t.test('pause, resume and cancel do what they say', async (t) => {
   t.match((await scene.post(`/v1/fine-tune/${other}/cancel`)).status, 200);
   t.match((await watch(scene, other)).messages.at(-1), { status: 'cancelled' });
   t.match((await scene.get('/v1/fine-tune?status=cancelled')).body, { jobs: [{ job_id: other }], next_page_token: '' });
+});
+
+t.test('what follows a completed training is paused, resumed and cancelled by the same requests', async (t) => {
+  const scene = await gatewayScene(t);
+  await scene.guardian();
+  const begun = new EventEmitter();
+  const evaluate: TaskRunner = async ({ signal, phase }) => {
+    phase('evaluating', 1);
+    const over = once(signal, 'abort');
+    begun.emit('evaluation');
+    await over;
+    return 'stopped';
+  };
+  await scene.trainer(steps(() => scene), { [TaskKind.EVALUATE]: evaluate });
+  const jobId = (await scene.post('/v1/fine-tune', request)).body['job_id'] as string;
+  await watch(scene, jobId);
+  const path = `/v1/fine-tune/${jobId}`;
+  const begins = async (act: () => Promise<unknown>): Promise<void> => void (await Promise.all([once(begun, 'evaluation'), act()]));
+
+  let validated!: Promise<unknown>;
+  await begins(async () => { validated = scene.post(`/validate/${jobId}`); });
+  t.match(await scene.post(`${path}/resume`), { status: 400, body: { detail: /is completed and can't be resumed/ } }, 'what runs can not be resumed');
+  t.match(await scene.post(`${path}/pause`), { status: 200, body: { job_id: jobId, status: 'completed', message: `${jobId}.evaluate: pause requested; the training was completed before` } });
+  // It is told with the next beat; until it has stopped there is nothing to resume.
+  await begins(async () => { while ((await scene.post(`${path}/resume`)).status === 400) await setImmediate(); });
+  t.match(await scene.post(`${path}/cancel`), { status: 200, body: { message: /evaluate: cancel requested/ } });
+  t.match(await validated, { status: 400, body: { detail: /evaluation was cancelled/ } }, 'who waits for it is told');
+  t.match(await scene.post(`${path}/cancel`), { status: 400, body: { detail: /is completed and can't be cancelled/ } }, 'and there is nothing left to cancel');
+  t.match(await scene.get(`/status/${jobId}`), { body: { status: 'completed' } }, 'the job is what it was');
+
+  await begins(async () => { validated = scene.post(`/validate/${jobId}`); });
+  t.equal((await scene.post(`${path}/cancel`)).status, 200, 'it can be asked for again, and cancelled again');
+  t.match(await validated, { status: 400 });
 });
 
 t.test('a failure says why', async (t) => {

@@ -11,15 +11,18 @@ export interface Promised {
 /** What one task's events came to, counted here and not by the fold under test. */
 interface Seen {
   train: boolean;
+  /** Export, evaluation, deployment: those may be tried again after they were cancelled. */
+  followsTraining: boolean;
   last: string;
   ends: string[];
   retries: number;
 }
 
+const followsTraining: readonly TaskKind[] = [TaskKind.EVALUATE, TaskKind.EXPORT, TaskKind.DEPLOY];
 const endings: Record<string, string> = { taskCompleted: 'completed', taskFailed: 'failed', taskCancelled: 'cancelled' };
 
 /**
- * At most one outcome a task (one more for each time that a failed one was tried again), nothing that was acknowledged lost or
+ * At most one outcome a task (one more for each time that one which may be was tried again), nothing that was acknowledged lost or
  * made twice, nothing left unfinished, and every end that a client was told of the one that it is. Looks only at the stream and at what
  * was told.
  * @returns what is wrong, as sentences
@@ -32,7 +35,7 @@ export function checkOutcomes(history: readonly StoredEnvelope[], { acknowledged
     for (const { kind } of envelope.events) {
       if (kind.case === 'taskQueued') {
         if (tasks.has(id)) problems.push(`${sequence}: ${id} was queued twice`);
-        tasks.set(id, { train: kind.value.kind === TaskKind.TRAIN, last: 'queued', ends: [], retries: 0 });
+        tasks.set(id, { train: kind.value.kind === TaskKind.TRAIN, followsTraining: followsTraining.includes(kind.value.kind), last: 'queued', ends: [], retries: 0 });
       }
       const task = tasks.get(id);
       if (task === undefined) {
@@ -40,7 +43,7 @@ export function checkOutcomes(history: readonly StoredEnvelope[], { acknowledged
         continue;
       }
       const over = task.last === 'completed' || task.last === 'failed' || task.last === 'cancelled';
-      if (kind.case === 'taskRetried') task.retries += 1;
+      if (kind.case === 'taskRetried' && (task.last === 'failed' || (task.last === 'cancelled' && task.followsTraining))) task.retries += 1;
       else if (over) problems.push(`${sequence}: ${id}: ${kind.case} after it had ${task.last}`);
       const end = endings[kind.case ?? ''];
       if (end !== undefined) task.ends.push(end);
