@@ -24,7 +24,7 @@ export function isAgent(id: string, status: AgentStatus): (change: AgentChange) 
   return (change) => change.case === 'agent' && change.value.agentId === id && change.value.status === status;
 }
 
-/** Whether it says that the agent's training is under way. */
+/** Whether it says that the agent's training has made a step. */
 export function trains(id: string): (change: AgentChange) => boolean {
-  return (change) => change.case === 'agent' && change.value.agentId === id && change.value.slots.some(({ task }) => task?.phase === 'training');
+  return (change) => change.case === 'agent' && change.value.agentId === id && change.value.slots.some(({ task }) => task?.phase === 'training' && task.tokensPerSecond !== undefined);
 }
