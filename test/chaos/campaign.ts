@@ -20,7 +20,8 @@ export interface CampaignResult {
 export async function runCampaign(t: Pick<Test, 'teardown'>, plan: ChaosPlan, options: { cluster: boolean; broken?: BreakableRule | undefined; say?: (line: string) => void }): Promise<CampaignResult> {
   const { cluster, broken, say = () => {} } = options;
   const fleet = await startFleet(t, { seed: plan.seed, cluster, broken });
-  if (typeof fleet.smallDisk === 'string') say(`no disk is filled: ${fleet.smallDisk}`);
+  const missing = [fleet.smallDisk, fleet.noNamespaces].filter((why) => typeof why === 'string');
+  for (const why of missing) say(`some faults are left out: ${why}`);
   const users = createUsers(fleet, randomNumbers(plan.seed ^ 0xa11));
   const startedAt = performance.now();
   const due = (at: number): Promise<void> => setTimeout(Math.max(0, startedAt + at - performance.now()));
@@ -77,7 +78,7 @@ export async function runCampaign(t: Pick<Test, 'teardown'>, plan: ChaosPlan, op
   const figures = [
     `${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes, ${cluster ? 'three NATS servers' : 'one NATS server'}`,
     `jobs on the scripted trainer: ${byEnd('scripted')}; on the real one: ${byEnd('real')}`,
-    `faults made: ${list(made)}${Object.keys(leftOut).length === 0 ? '' : `; left out: ${list(leftOut)} (${String(fleet.smallDisk)})`}; ${disturbed} requests were held back or sent twice`,
+    `faults made: ${list(made)}${Object.keys(leftOut).length === 0 ? '' : `; left out: ${list(leftOut)} (${missing.join('; ')})`}; ${disturbed} requests were held back or sent twice`,
     `orders: ${Object.entries(users.orders).map(([name, { done, late }]) => `${name} ${done} (${late} too late)`).join(', ') || 'none'}`,
     summarize(history),
   ];

@@ -14,6 +14,7 @@ import { makeFolder, makeRepository } from '../support/repository.ts';
 import { createServiceProcess, type ServiceProcess } from '../support/service-process.ts';
 import { compileCache, smallProject, withoutSettings } from '../support/stack.ts';
 import { startNatsServers } from './nats-servers.ts';
+import { makeNamespace, type Namespace } from './namespace.ts';
 import { agentNames, gatewayNames, smallDiskAgent } from './plan.ts';
 import { startRelay, type Relay } from './relay.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
@@ -28,6 +29,8 @@ export interface Member {
   readonly process: ServiceProcess;
   /** Its only way to NATS. */
   readonly relay: Relay;
+  /** Where it runs, of an agent where that may be. */
+  readonly namespace: Namespace | undefined;
   /** Sets its wall clock so far ahead. */
   setClock(aheadMs: number): Promise<void>;
 }
@@ -37,6 +40,8 @@ export interface Fleet {
   readonly servers: ReadonlyMap<string, TestNats>;
   /** Of the agent that has one; else why it has none. */
   readonly smallDisk: SmallDisk | string;
+  /** Why the agents are not in network namespaces; undefined where they are. */
+  readonly noNamespaces: string | undefined;
   /** Where the gateways listen. */
   readonly urls: readonly string[];
   readonly blobs: BlobStore;
@@ -65,14 +70,14 @@ export async function startFleet(t: Pick<Test, 'teardown'>, { seed, cluster, bro
   const smallDisk = await mountSmallDisk(join(folder, smallDiskAgent));
   if (typeof smallDisk !== 'string') t.teardown(() => smallDisk.unmount());
 
-  async function add(name: string, main: readonly string[], settings: NodeJS.ProcessEnv = {}): Promise<Member> {
+  async function add(name: string, main: readonly string[], settings: NodeJS.ProcessEnv = {}, namespace?: Namespace): Promise<Member> {
     const dataDir = join(folder, name);
     const clockFile = join(folder, `${name}.clock`);
     await mkdir(dataDir, { recursive: true });
     await symlink(blobsDir, join(dataDir, 'blobs'));
     await writeFile(clockFile, '0');
     const first = members.size % nats.length;
-    const relay = await startRelay([...nats.slice(first), ...nats.slice(0, first)].map(({ port }) => port), random);
+    const relay = await startRelay([...nats.slice(first), ...nats.slice(0, first)].map(({ port }) => port), random, namespace?.hostAddress);
     const process = createServiceProcess(name, ['--import', join(import.meta.dirname, 'shifted-clock.mjs'), ...main], {
       ...withoutSettings(globalThis.process.env),
       STEPPING_TRAINER_DIR: join(folder, 'trainer'),
@@ -92,10 +97,10 @@ export async function startFleet(t: Pick<Test, 'teardown'>, { seed, cluster, bro
       OLLAMA_HOST: 'http://127.0.0.1:9',
       ...times,
       ...settings,
-    });
+    }, namespace?.launch);
     t.teardown(() => relay.stop());
     t.teardown(() => process.stop());
-    const member = { process, relay, setClock: (aheadMs: number) => writeFile(clockFile, String(aheadMs)) };
+    const member = { process, relay, namespace, setClock: (aheadMs: number) => writeFile(clockFile, String(aheadMs)) };
     members.set(name, member);
     return member;
   }
@@ -115,10 +120,16 @@ export async function startFleet(t: Pick<Test, 'teardown'>, { seed, cluster, bro
     }
   };
   await add('guardian', [join(root, 'guardian/main.ts')]);
-  for (const name of agentNames) await add(name, [join(root, 'gpu-agent/main.ts')]);
+  let noNamespaces: string | undefined;
+  for (const name of agentNames) {
+    const namespace = await makeNamespace();
+    if (typeof namespace === 'string') noNamespaces = namespace;
+    else t.teardown(() => namespace.remove());
+    await add(name, [join(root, 'gpu-agent/main.ts')], {}, typeof namespace === 'string' ? undefined : namespace);
+  }
   await Promise.all([...members.values()].map(({ process }) => process.ready()));
   return {
-    members, urls, smallDisk,
+    members, urls, smallDisk, noNamespaces,
     servers: new Map(nats.map((server, index) => [`nats-${index + 1}`, server])),
     blobs: createFileBlobStore(blobsDir),
     history: () => read(async (connection) => readHistory(await createJetStreamStore(connection))),

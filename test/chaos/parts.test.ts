@@ -8,6 +8,7 @@ import t from 'tap';
 import { connectNats } from '../../core/nats.ts';
 import { startNats } from '../support/nats.ts';
 import { makeFolder } from '../support/repository.ts';
+import { makeNamespace } from './namespace.ts';
 import { NatsFrames, publishedTo } from './nats-frames.ts';
 import { describePlan, planOf } from './plan.ts';
 import { startRelay } from './relay.ts';
@@ -20,7 +21,7 @@ t.test('a plan is a pure function of its seed, and a quarter of an hour has hund
   t.ok(plan.jobs.filter((job) => job.trainer === 'real').length >= 20);
   t.ok(plan.jobs.every((job) => job.at >= 0 && job.at <= 15 * 60_000) && plan.faults.every((fault) => fault.at >= 0 && fault.at <= 15 * 60_000));
   const kinds = new Set(plan.faults.map((fault) => (fault.target.startsWith('nats') ? 'nats' : fault.kind)));
-  t.strictSame([...kinds].sort(), ['clock', 'disk', 'kill', 'nats', 'reset', 'silent', 'slow', 'stop', 'twice']);
+  t.strictSame([...kinds].sort(), ['clock', 'cut', 'disk', 'kill', 'nats', 'reset', 'silent', 'slow', 'stop', 'twice']);
   t.match(describePlan(plan), /seed 7: \d+ jobs on the scripted trainer, 21 on the real one, 225 faults\n {2}\d/);
   t.strictSame(new Set(planOf(7, 15, true).faults.filter((fault) => fault.target.startsWith('nats')).map((fault) => fault.target)).size, 3);
 });
@@ -106,6 +107,29 @@ t.test('a relay in front of several servers takes the first one that is there', 
   const connection = await connectNats(relay.url, 'near');
   t.equal(connection.info?.port, server.port);
   await connection.close();
+});
+
+const namespace = await makeNamespace();
+t.test('what runs in a namespace reaches nothing but the host’s end of its cable, and not even that while it is pulled', { timeout: 60_000, skip: typeof namespace === 'string' && namespace }, async (t) => {
+  if (typeof namespace === 'string') return;
+  t.teardown(() => namespace.remove());
+  const server = await startNats(t);
+  const relay = await startRelay([server.port], () => 0, namespace.hostAddress);
+  t.teardown(() => relay.stop());
+  const [command, ...args] = [...namespace.launch, process.execPath, join(import.meta.dirname, 'echo-over-nats.ts'), relay.url];
+  const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  t.equal((await lines.next()).value, `ready ${child.pid}`, 'the process that was started is the one that runs');
+  const client = await connectNats(server.url, 'far');
+  t.teardown(() => client.close());
+  const echo = (text: string, timeout: number): Promise<string> => client.request('echo', text, { timeout }).then((message) => message.string());
+  t.equal(await echo('plugged in', 10_000), 'plugged in');
+  await namespace.plug(false);
+  await t.rejects(echo('pulled', 500), 'no answer comes');
+  await namespace.plug(true);
+  // TCP finds out by itself, with its next try.
+  t.equal(await echo('plugged in again', 20_000), 'plugged in again');
 });
 
 t.test('a process’s wall clock is shifted while it runs, and its monotonic one is not', { timeout: 60_000 }, async (t) => {

@@ -16,7 +16,7 @@ export interface PlannedJob {
 }
 
 export type PlannedFault = { at: number; forMs: number; target: string } & (
-  | { kind: 'kill' | 'stop' | 'silent' | 'reset' | 'slow' | 'twice' | 'disk' }
+  | { kind: 'kill' | 'stop' | 'cut' | 'silent' | 'reset' | 'slow' | 'twice' | 'disk' }
   | { kind: 'clock'; aheadMs: number }
 );
 
@@ -59,10 +59,11 @@ export function planOf(seed: number, minutes: number, cluster: boolean): ChaosPl
   const faultCount = Math.max(6, Math.floor(lengthMs / msPerFault));
   const faults = Array.from({ length: faultCount }, (_, index): PlannedFault => {
     const at = Math.round((lengthMs * (index + next())) / faultCount);
-    const kind = pick(['kill', 'kill', 'stop', 'silent', 'reset', 'slow', 'twice', 'disk', 'clock', 'nats'] as const);
+    const kind = pick(['kill', 'kill', 'stop', 'cut', 'silent', 'reset', 'slow', 'twice', 'disk', 'clock', 'nats'] as const);
     if (kind === 'nats') return { kind: 'kill', at, target: pick(nats), forMs: number(0, 3_000) };
     if (kind === 'disk') return { kind, at, target: smallDiskAgent, forMs: number(2_000, 8_000) };
     if (kind === 'clock') return { kind, at, target: pick([...gatewayNames, 'guardian', ...agentNames]), forMs: number(2_000, 12_000), aheadMs: pick([-1, 1]) * number(1_000, 7_200_000) };
+    if (kind === 'cut') return { kind, at, target: pick(agentNames), forMs: lasting() };
     if (kind === 'kill' || kind === 'stop') return { kind, at, target: pick([...gatewayNames, 'guardian', ...agentNames, ...agentNames]), forMs: kind === 'kill' ? 0 : lasting() };
     return { kind, at, target: pick(kind === 'slow' || kind === 'twice' ? agentNames : [...gatewayNames, ...agentNames, ...agentNames]), forMs: lasting() };
   });

@@ -25,8 +25,9 @@ export interface Relay {
 /**
  * A TCP relay in front of one or more NATS servers: a new connection goes to the first of them that takes it.
  * @param random from 0 up to 1, for how long something is held back
+ * @param host address it listens on
  */
-export async function startRelay(ports: readonly number[], random: () => number): Promise<Relay> {
+export async function startRelay(ports: readonly number[], random: () => number, host = '127.0.0.1'): Promise<Relay> {
   let trouble: Trouble | undefined;
   let disturbed = 0;
   const pairs = new Set<{ near: Socket; far: Socket }>();
@@ -68,10 +69,10 @@ export async function startRelay(ports: readonly number[], random: () => number)
     later((trouble as { holdMs: number }).holdMs);
   }
 
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   return {
-    url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `nats://${host}:${(server.address() as AddressInfo).port}`,
     get disturbed() {
       return disturbed;
     },

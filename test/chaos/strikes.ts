@@ -13,7 +13,7 @@ export async function strike(fleet: Fleet, fault: PlannedFault): Promise<boolean
     await server.start();
     return true;
   }
-  const { process, relay, setClock } = fleet.members.get(target)!;
+  const { process, relay, namespace, setClock } = fleet.members.get(target)!;
   switch (fault.kind) {
     case 'kill':
       await process.kill();
@@ -27,6 +27,12 @@ export async function strike(fleet: Fleet, fault: PlannedFault): Promise<boolean
       await setClock(fault.aheadMs);
       await setTimeout(forMs);
       await setClock(0);
+      return true;
+    case 'cut':
+      if (namespace === undefined) return false;
+      await namespace.plug(false);
+      await setTimeout(forMs);
+      await namespace.plug(true);
       return true;
     case 'disk': {
       const { smallDisk } = fleet;

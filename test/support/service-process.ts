@@ -33,7 +33,9 @@ const keptLines = 200;
 /** Ends in a row without having been ready, and not by SIGKILL, after which it is given up. */
 const maxFailures = 5;
 
-export function createServiceProcess(name: string, args: readonly string[], env: NodeJS.ProcessEnv): ServiceProcess {
+/** @param launch command that Node is put behind, and that becomes it: the process id stays */
+export function createServiceProcess(name: string, args: readonly string[], env: NodeJS.ProcessEnv, launch: readonly string[] = []): ServiceProcess {
+  const [command, ...rest] = [...launch, process.execPath, ...args] as [string, ...string[]];
   const changes = new EventEmitter().setMaxListeners(0);
   const faults: string[] = [];
   const lines: string[] = [];
@@ -54,7 +56,7 @@ export function createServiceProcess(name: string, args: readonly string[], env:
     const fault = faults.shift();
     lives += 1;
     note(`--- life ${lives}${fault === undefined ? '' : ` with ${fault}`}`);
-    const started = spawn(process.execPath, args, { env: { ...env, ...(fault === undefined ? {} : { FORGE_FAULT: fault }) }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = spawn(command, rest, { env: { ...env, ...(fault === undefined ? {} : { FORGE_FAULT: fault }) }, stdio: ['ignore', 'pipe', 'pipe'] });
     child = started;
     createInterface({ input: started.stderr }).on('line', note);
     createInterface({ input: started.stdout }).on('line', (line) => {
