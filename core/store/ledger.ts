@@ -245,6 +245,13 @@ export class Ledger {
     if (head.version > this.applied && head.version > (this.#ahead.get(key)?.version ?? 0)) this.#ahead.set(key, head);
   }
 
+  #forgetAhead({ aggregate, id, sequence }: StoredEnvelope): void {
+    // As it is for all of a start.
+    if (this.#ahead.size === 0) return;
+    const key = `${aggregate} ${id}`;
+    if ((this.#ahead.get(key)?.version ?? Infinity) <= sequence) this.#ahead.delete(key);
+  }
+
   async #follow(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
@@ -269,8 +276,7 @@ export class Ledger {
       else this.#logger.error('a message that is no envelope was not applied', { sequence, subject: stored.subject, problem });
     }
     if (isReadable(stored) && head !== undefined) {
-      const key = `${stored.aggregate} ${stored.id}`;
-      if ((this.#ahead.get(key)?.version ?? Infinity) <= stored.sequence) this.#ahead.delete(key);
+      this.#forgetAhead(stored);
       this.#changes.emit('applied', { stored, head } satisfies Applied);
     }
     for (const waiter of this.#waiting) if (waiter.sequence <= stored.sequence) waiter.resolve();
