@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { AttemptOutcome } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { Priority, Quantization, TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { initialState, type Task } from '../../core/task/state.ts';
+import { initialState, isTerminal, type Task } from '../../core/task/state.ts';
+import { turnOf } from '../../core/task/turn.ts';
 import { choose, readyAt, type Lookup, type Offer } from '../../gateway/scheduler/choose.ts';
 import { agingMs, placementOfTask, urgencyOf } from '../../gateway/scheduler/placement.ts';
 
@@ -143,4 +144,28 @@ t.test('for any queue: nobody starves, and projects are treated alike', async (t
     return true;
   }), { numRuns: 500 });
   t.pass('500 queues');
+});
+
+t.test('for any queue: tasks that are over may be left out where their last turns are told', async (t) => {
+  const histories = fc.array(
+    fc.record({
+      project: fc.constantFrom('a', 'b', 'c'),
+      createdAt: fc.integer({ min: 0, max: 3 }),
+      startedAt: fc.integer({ min: 0, max: 9 }),
+      kind: fc.constantFrom(TaskKind.TRAIN, TaskKind.EVALUATE, TaskKind.EXPORT),
+      status: fc.constantFrom('queued', 'queued', 'running', 'completed', 'failed', 'cancelled'),
+    }),
+    { minLength: 6, maxLength: 25, size: 'max' },
+  ).map((all) => all.map(({ project, createdAt, startedAt, kind, status }, n): Task => task(`t${n}`, project, createdAt, { kind, startedAt, status } as Partial<Task>)));
+  let mattered = 0;
+  fc.assert(fc.property(histories, (tasks) => {
+    const turns = new Map<string, number>();
+    for (const { key, value } of tasks.filter(isTerminal).map(turnOf).filter((trace) => trace !== undefined)) turns.set(key, Math.max(value, turns.get(key) ?? 0));
+    const open = tasks.filter((one) => !isTerminal(one));
+    const offer = { ...cpu, kinds: [TaskKind.TRAIN, TaskKind.EVALUATE] };
+    const idsOf = (from: Task[], past: ReadonlyMap<string, number>): string => choose(from, offer, none, 10, past).map(({ id }) => id).join();
+    if (idsOf(open, noTurns) !== idsOf(tasks, noTurns)) mattered += 1;
+    return idsOf(open, turns) === idsOf(tasks, noTurns);
+  }), { numRuns: 1_000 });
+  t.ok(mattered > 50, `it mattered in ${mattered} of 1,000 queues`);
 });
