@@ -140,7 +140,6 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       stops.push(() => steps.stop());
       const followUps = createFollowUps({ ledger, logger });
       stops.push(() => followUps.stop());
-      followUps.start();
       const folders = createJobFolders({ ledger, jobsDir: paths.jobs, logger });
       stops.push(() => folders.stop());
       folders.start();
@@ -159,7 +158,6 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       const served = createServedModels({ backend, models });
       const autoDeploy = createAutoDeploy({ ledger, served, logger });
       stops.push(() => autoDeploy.stop());
-      autoDeploy.start();
       const results = createResultFiles({ ledger, blobs });
       const fineTuning = createFineTuningService({ ledger, store, feeds, metrics, served, results, runnable });
       const openAi = [
@@ -210,7 +208,12 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
       });
       stops.push(() => port.stop(), () => training.stop());
       await deployer.start();
-      return port.listen(config.host, config.port);
+      const listening = await port.listen(config.host, config.port);
+      // These look at all that ever was, a little at a time: nobody need wait for that.
+      followUps.start();
+      autoDeploy.start();
+      ledger.unpack();
+      return listening;
     },
     stop() {
       // What was started last is stopped first: the port refuses before what it stands on goes.

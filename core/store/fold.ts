@@ -2,7 +2,10 @@ import type { Aggregate } from '../aggregate.ts';
 import { envelopeTime, hex, sha256Hex } from './envelope.ts';
 import { isReadable, type StoredEnvelope, type Unreadable } from './event-store.ts';
 
-/** An aggregate as far as it was read: its version is the sequence of its last envelope. */
+/**
+ * An aggregate as far as it was read: its version is the sequence of its last envelope. The rest may be read from bytes
+ * only when it is asked for (PackedHead), so that a copy names each field.
+ */
 export interface Head<State = unknown> {
   version: number;
   /** Hash of the last envelope's stored bytes. */
@@ -39,5 +42,5 @@ export function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored:
 
 /** Where an aggregate stands after a message that was not applied: its version moves on, since the next append must expect it. */
 export function passOver(head: Head, { sequence, bytes }: StoredEnvelope | Unreadable): Head {
-  return { ...head, version: sequence, sha256: sha256Hex(bytes) };
+  return { version: sequence, sha256: sha256Hex(bytes), state: head.state, idempotencySha256: head.idempotencySha256 };
 }

@@ -2,11 +2,14 @@ import { EventEmitter } from 'node:events';
 import type { Aggregate } from '../aggregate.ts';
 import { ForgeError } from '../errors.ts';
 import { faultPoint } from '../fault.ts';
+import { inSlices } from '../in-slices.ts';
 import type { Logger } from '../logger.ts';
 import { encodeEnvelope, sha256Hex, type CommandMeta } from './envelope.ts';
 import { UnknownOutcome, VersionConflict, isReadable, type EventStore, type StoredEnvelope, type Unreadable } from './event-store.ts';
 import { emptyHead, fold, passOver, type Head } from './fold.ts';
 import { Replay } from './replay.ts';
+import { PackedHead } from './snapshot/packed-head.ts';
+import type { Heads, HeadList } from './kind-fold.ts';
 import type { Snapshot } from './snapshot/snapshot-file.ts';
 
 export interface Executed<State> {
@@ -44,12 +47,13 @@ export class Ledger {
   readonly #abort = new AbortController();
   #rejected = 0;
   #running: Promise<void> | undefined;
+  #unpacking: Promise<void> | undefined;
 
   /** Sequence that it started from; 0: from nothing. */
   readonly snapshotSequence: number;
 
   /** @param deps `snapshot`: to start from, of the same stream and the same kinds of aggregates */
-  constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger; snapshot?: Snapshot | undefined }) {
+  constructor(deps: { store: EventStore; aggregates: readonly Aggregate<never, never>[]; logger: Logger; snapshot?: Snapshot<Heads> | undefined }) {
     this.#store = deps.store;
     this.#logger = deps.logger;
     this.#replay = new Replay(deps.aggregates);
@@ -68,7 +72,7 @@ export class Ledger {
 
   async stop(): Promise<void> {
     this.#abort.abort();
-    await this.#running;
+    await Promise.all([this.#running, this.#unpacking]);
   }
 
   /** Sequence of the last envelope that was applied. */
@@ -100,10 +104,33 @@ export class Ledger {
     for (const [id, head] of this.#replay.heads(aggregate.name)) yield [id, head.state as State];
   }
 
-  /** All as it is now; states are never changed, so it stays as it is however the fold moves on. */
-  snapshot(): Snapshot {
-    const { sequence, sha256 } = this.#replay;
-    return { sequence, sha256, rejected: this.#rejected, heads: this.#replay.kinds().map((kind) => [kind, [...this.#replay.heads(kind)]]) };
+  /** The applied aggregates of a kind about which something is left to be done, in no order: these are few, however many there ever were. */
+  *open<State>(aggregate: Aggregate<State, never>): IterableIterator<[string, State]> {
+    for (const [id, head] of this.#replay.open(aggregate.name)) yield [id, head.state as State];
+  }
+
+  /** What the applied aggregates of a kind that are over have left: of each key the greatest value. */
+  traces<State>(aggregate: Aggregate<State, never>): ReadonlyMap<string, number> {
+    return this.#replay.traces(aggregate.name);
+  }
+
+  /** All as it is now; it stays as it is however the fold moves on. */
+  snapshot(): Snapshot<HeadList> {
+    return { ...this.#replay.snapshot(), rejected: this.#rejected };
+  }
+
+  /** Reads in the background what the snapshot holds packed, so that whoever looks at all of it need not wait for that. */
+  unpack(): void {
+    this.#unpacking ??= this.#unpack().catch((error: unknown) => this.#logger.error('a part of the snapshot can’t be read: delete the file', { error }));
+  }
+
+  async #unpack(): Promise<void> {
+    for (const kind of this.#replay.kinds()) {
+      for await (const [, head] of inSlices(this.#replay.heads(kind))) {
+        if (this.#abort.signal.aborted) return;
+        if (head instanceof PackedHead) head.unpack();
+      }
+    }
   }
 
   /** What was applied, to look at. */
@@ -218,6 +245,13 @@ export class Ledger {
     if (head.version > this.applied && head.version > (this.#ahead.get(key)?.version ?? 0)) this.#ahead.set(key, head);
   }
 
+  #forgetAhead({ aggregate, id, sequence }: StoredEnvelope): void {
+    // As it is for all of a start.
+    if (this.#ahead.size === 0) return;
+    const key = `${aggregate} ${id}`;
+    if ((this.#ahead.get(key)?.version ?? Infinity) <= sequence) this.#ahead.delete(key);
+  }
+
   async #follow(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
@@ -242,8 +276,7 @@ export class Ledger {
       else this.#logger.error('a message that is no envelope was not applied', { sequence, subject: stored.subject, problem });
     }
     if (isReadable(stored) && head !== undefined) {
-      const key = `${stored.aggregate} ${stored.id}`;
-      if ((this.#ahead.get(key)?.version ?? Infinity) <= stored.sequence) this.#ahead.delete(key);
+      this.#forgetAhead(stored);
       this.#changes.emit('applied', { stored, head } satisfies Applied);
     }
     for (const waiter of this.#waiting) if (waiter.sequence <= stored.sequence) waiter.resolve();

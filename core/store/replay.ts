@@ -1,20 +1,19 @@
 import type { Aggregate } from '../aggregate.ts';
 import { sha256Hex } from './envelope.ts';
 import { isReadable, type StoredEnvelope, type Unreadable } from './event-store.ts';
-import { emptyHead, fold, passOver, type Head } from './fold.ts';
+import type { Head } from './fold.ts';
+import { KindFold, type HeadList, type Heads, type KindSnapshot } from './kind-fold.ts';
 import { aggregateOf } from './subject.ts';
 
 /** All aggregates of some kinds as they stand after the messages that were applied, in the stream's order. */
 export class Replay {
-  readonly #aggregates: ReadonlyMap<string, Aggregate<unknown, unknown>>;
-  readonly #heads = new Map<string, Map<string, Head>>();
+  readonly #kinds: ReadonlyMap<string, KindFold>;
   #sequence = 0;
   /** Bytes of the last message, or its hash. */
   #last: Uint8Array | string = '';
 
   constructor(aggregates: readonly Aggregate<never, never>[]) {
-    this.#aggregates = new Map(aggregates.map((aggregate) => [aggregate.name, aggregate as unknown as Aggregate<unknown, unknown>]));
-    for (const name of this.#aggregates.keys()) this.#heads.set(name, new Map());
+    this.#kinds = new Map(aggregates.map((aggregate) => [aggregate.name, new KindFold(aggregate as unknown as Aggregate<unknown, unknown>)]));
   }
 
   /** Of the last message that was applied or passed over. */
@@ -27,21 +26,37 @@ export class Replay {
     return typeof this.#last === 'string' ? this.#last : (this.#last = sha256Hex(this.#last));
   }
 
+  /** All as it is now; states are never changed, so it stays as it is however the fold moves on. */
+  snapshot(): { sequence: number; sha256: string; kinds: [kind: string, KindSnapshot<HeadList>][] } {
+    const { sequence, sha256 } = this;
+    return { sequence, sha256, kinds: this.kinds().map((kind) => [kind, this.#kinds.get(kind)!.snapshot()]) };
+  }
+
   /** Goes on from where another fold of the same kinds stood. */
-  restore(snapshot: { sequence: number; sha256: string; heads: Iterable<[string, [string, Head][]]> }): void {
+  restore(snapshot: { sequence: number; sha256: string; kinds: Iterable<[string, KindSnapshot<Heads>]> }): void {
     this.#sequence = snapshot.sequence;
     this.#last = snapshot.sha256;
-    for (const [kind, heads] of snapshot.heads) this.#heads.set(kind, new Map(heads));
+    for (const [kind, one] of snapshot.kinds) this.#kinds.get(kind)!.restore(one);
   }
 
   /** The ids of a kind and where each stands, oldest first. */
   heads(aggregate: string): ReadonlyMap<string, Head> {
-    return this.#heads.get(aggregate) ?? new Map<string, Head>();
+    return this.#kinds.get(aggregate)?.heads ?? new Map<string, Head>();
+  }
+
+  /** Those of a kind about which something is left to be done, in no order. */
+  *open(aggregate: string): IterableIterator<[string, Head]> {
+    yield* this.#kinds.get(aggregate)?.open() ?? [];
+  }
+
+  /** What those of a kind that are over have left: of each key the greatest value. */
+  traces(aggregate: string): ReadonlyMap<string, number> {
+    return this.#kinds.get(aggregate)?.traces ?? new Map<string, number>();
   }
 
   /** The kinds that are folded here, by name. */
   kinds(): string[] {
-    return [...this.#aggregates.keys()].sort();
+    return [...this.#kinds.keys()].sort();
   }
 
   /**
@@ -52,13 +67,8 @@ export class Replay {
     this.#sequence = stored.sequence;
     this.#last = stored.bytes;
     const named = isReadable(stored) ? stored : aggregateOf(stored.subject);
-    const aggregate = named && this.#aggregates.get(named.aggregate);
-    const heads = named && this.#heads.get(named.aggregate);
-    if (aggregate === undefined || heads === undefined) return { head: undefined, problem: isReadable(stored) ? undefined : stored.problem };
-    const before = heads.get(named!.id) ?? emptyHead(aggregate.initialState);
-    const next = fold(aggregate, before, stored);
-    const head = typeof next === 'string' ? passOver(before, stored) : next;
-    heads.set(named!.id, head);
-    return { head, problem: typeof next === 'string' ? next : undefined };
+    const kind = named && this.#kinds.get(named.aggregate);
+    if (kind === undefined) return { head: undefined, problem: isReadable(stored) ? undefined : stored.problem };
+    return kind.apply(named!.id, stored);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
+import { inSlices } from '../in-slices.ts';
 import type { Head } from './fold.ts';
 import type { Replay } from './replay.ts';
 
@@ -9,9 +9,6 @@ export interface StateDigest {
   kinds: Record<string, string>;
 }
 
-/** How long the event loop is kept busy at a stretch. */
-const sliceMs = 5;
-
 /**
  * Digest of the folded state as it is at the call, however it moves on meanwhile: states are never changed, so a list
  * of them is a snapshot. Two folds of one history have the same digest.
@@ -20,15 +17,9 @@ export async function digestState(replay: Replay): Promise<StateDigest> {
   const { sequence } = replay;
   const snapshot = replay.kinds().map((kind): [string, [string, Head][]] => [kind, [...replay.heads(kind)]]);
   const kinds: Record<string, string> = {};
-  let pausedAt = performance.now();
   for (const [kind, heads] of snapshot) {
     const hash = createHash('sha256');
-    for (const [id, head] of heads) {
-      hash.update(`${canonical([id, head])}\n`);
-      if (performance.now() - pausedAt < sliceMs) continue;
-      await setImmediate();
-      pausedAt = performance.now();
-    }
+    for await (const [id, { version, sha256, state, idempotencySha256 }] of inSlices(heads)) hash.update(`${canonical([id, { version, sha256, state, idempotencySha256 }])}\n`);
     kinds[kind] = hash.digest('hex');
   }
   return { sequence, kinds };

@@ -1,3 +1,4 @@
+import { inSlices } from '../../core/in-slices.ts';
 import type { Logger } from '../../core/logger.ts';
 import { isForgotten } from '../../core/project/forgotten.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -17,6 +18,7 @@ export function createAutoDeploy(deps: { ledger: Ledger; served: ServedModels; l
   const stopped = new AbortController();
   const underWay = new Set<Promise<void>>();
   let stopListening = (): void => {};
+  let lookingBack = Promise.resolve();
 
   const deploy = async (job: Task, quantization: string): Promise<void> => {
     const exportId = exportIdOf(job.id);
@@ -35,16 +37,25 @@ export function createAutoDeploy(deps: { ledger: Ledger; served: ServedModels; l
     underWay.add(work);
   };
 
+  /** A gateway may have died before it did this for a job that was completed. */
+  const lookBack = async (): Promise<void> => {
+    for await (const [, task] of inSlices(ledger.all(taskAggregate))) {
+      if (stopped.signal.aborted) return;
+      look(task);
+    }
+  };
+
   return {
     start() {
       stopListening = ledger.onApplied(({ stored, head }) => {
         if (stored.aggregate === taskAggregate.name) look(head.state as TaskState);
       });
-      for (const [, task] of ledger.all(taskAggregate)) look(task);
+      lookingBack = lookBack().catch((error: unknown) => logger.error('completed jobs could not be looked at', { error }));
     },
     async stop() {
       stopListening();
       stopped.abort();
+      await lookingBack;
       await Promise.allSettled(underWay);
     },
   };

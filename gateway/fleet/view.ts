@@ -62,7 +62,7 @@ function statusOf({ ledger, lossMs }: FleetDeps, agentId: string, present: Prese
 /** Tasks whose attempt is the agent's, whether it has heard of it or not. */
 export function tasksOf(ledger: Ledger, agentId: string): string[] {
   const ids: string[] = [];
-  for (const [id, task] of ledger.all(taskAggregate)) if (task.status === 'running' && task.attempt.workerId === agentId) ids.push(id);
+  for (const [id, task] of ledger.open(taskAggregate)) if (task.status === 'running' && task.attempt.workerId === agentId) ids.push(id);
   return ids;
 }
 

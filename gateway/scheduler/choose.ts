@@ -1,5 +1,6 @@
 import { Quantization, TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Task, TaskState } from '../../core/task/state.ts';
+import { turnKey } from '../../core/task/turn.ts';
 import { fits } from '../../core/training/placement.ts';
 import { placementOfTask, urgencyOf } from './placement.ts';
 
@@ -53,24 +54,27 @@ function backOffIsOver(task: Task, now: number): boolean {
  * fair between projects: first the project with the fewest running tasks of these kinds, then the one whose last turn is the longest ago, so that a long queue holds up nobody on a single
  * slot; within a project the oldest task. Only what may run on this host and is not estimated to need more memory than
  * it has; work for a GPU is left to the GPUs where there are any.
+ * @param tasks those that are over may be left out
  * @param now Unix milliseconds
+ * @param pastTurns when tasks that are over started last, by kind and project (see turnOf)
  */
-export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now: number): Task[] {
+export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now: number, pastTurns: ReadonlyMap<string, number>): Task[] {
   const wanted = new Set(offer.kinds);
   const running = new Map<string, number>();
-  const lastTurn = new Map<string, number>();
+  const lastTurns = new Map<string, number>();
   const urgency = new Map<Task, number>();
   for (const task of tasks) {
     if (!wanted.has(task.kind)) continue;
-    lastTurn.set(task.project, Math.max(lastTurn.get(task.project) ?? 0, task.startedAt));
+    lastTurns.set(task.project, Math.max(lastTurns.get(task.project) ?? 0, task.startedAt));
     if (task.status === 'running') running.set(task.project, (running.get(task.project) ?? 0) + 1);
     else if (isReady(task, lookup, now) && (offer.gpu || !offer.fleetHasGpu || !wantsGpu(task))) {
       const placement = placementOfTask(task, lookup);
       if (unplaced.includes(task.kind) || (fits(placement, offer.labels) && hasRoom(task, offer) && !isBetterElsewhere(task, offer, now))) urgency.set(task, urgencyOf(task, placement, now));
     }
   }
+  for (const [project, at] of lastTurns) lastTurns.set(project, Math.max(at, ...offer.kinds.map((kind) => pastTurns.get(turnKey(kind, project)) ?? 0)));
   const of = (counts: Map<string, number>, task: Task): number => counts.get(task.project) ?? 0;
-  return [...urgency.keys()].sort((a, b) => urgency.get(b)! - urgency.get(a)! || of(running, a) - of(running, b) || of(lastTurn, a) - of(lastTurn, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  return [...urgency.keys()].sort((a, b) => urgency.get(b)! - urgency.get(a)! || of(running, a) - of(running, b) || of(lastTurns, a) - of(lastTurns, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
 
 /** What is not known keeps nobody from trying. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isForgeError } from '../../core/errors.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { inSlices } from '../../core/in-slices.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { CommandMeta } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
@@ -19,6 +20,7 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
   const stopped = new AbortController();
   const underWay = new Set<Promise<void>>();
   let stopListening = (): void => {};
+  let lookingBack = Promise.resolve();
 
   const record = async (id: string, command: TaskCommand, meta: CommandMeta): Promise<void> => {
     try {
@@ -54,7 +56,15 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
   const lookAround = (task: Task): void => {
     look(task);
     if (!isTerminal(task)) return;
-    for (const [, other] of ledger.all(taskAggregate)) if (other.status !== 'none' && other.after === task.id) look(other);
+    for (const [, other] of ledger.open(taskAggregate)) if (other.status !== 'none' && other.after === task.id) look(other);
+  };
+
+  /** A gateway may have died between the end of a job and that of its extraction. */
+  const lookBack = async (): Promise<void> => {
+    for await (const [, task] of inSlices(ledger.all(taskAggregate))) {
+      if (stopped.signal.aborted) return;
+      if (task.status === 'cancelled') look(task);
+    }
   };
 
   return {
@@ -62,11 +72,13 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
       stopListening = ledger.onApplied(({ stored, head }) => {
         if (stored.aggregate === taskAggregate.name) lookAround(head.state as Task);
       });
-      for (const [, task] of ledger.all(taskAggregate)) if (task.status !== 'none') look(task);
+      for (const [, task] of ledger.open(taskAggregate)) if (task.status !== 'none') look(task);
+      lookingBack = lookBack().catch((error: unknown) => logger.error('cancelled jobs could not be looked at', { error }));
     },
     async stop() {
       stopListening();
       stopped.abort();
+      await lookingBack;
       await Promise.allSettled(underWay);
     },
   };

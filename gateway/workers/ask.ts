@@ -20,7 +20,7 @@ type Answer = MessageInitShape<typeof AskResponseSchema>;
 export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Roster }, workerId: string, request: AskRequest): Promise<Answer> {
   await ledger.catchUp();
   const tasks: Task[] = [];
-  for (const [, state] of ledger.all(taskAggregate)) if (state.status !== 'none') tasks.push(state);
+  for (const [, state] of ledger.open(taskAggregate)) if (state.status !== 'none') tasks.push(state);
   const held = tasks.find((task) => task.status === 'running' && task.attempt.workerId === workerId && task.attempt.bootId === request.bootId && task.attempt.askId === request.askId);
   if (held !== undefined) return assignment(ledger, held);
 
@@ -38,7 +38,7 @@ export async function answerAsk({ ledger, roster }: { ledger: Ledger; roster: Ro
     others: roster.hasOther(workerId, request.kinds, (id) => ledger.head(agentAggregate, id).state.status === 'open'),
     needs: (task) => memoryNeeds(task, ledger)?.[gpu ? 'gpu' : 'cpu'],
   };
-  for (const candidate of choose(tasks, offer, lookup, Date.now())) {
+  for (const candidate of choose(tasks, offer, lookup, Date.now(), ledger.traces(taskAggregate))) {
     // Its command id names the attempt, so it is started as it was chosen or not at all.
     const { state: newest, version: atVersion } = ledger.head(taskAggregate, candidate.id);
     if (newest !== candidate) continue;

@@ -169,7 +169,7 @@ async function answerPin(ledger: Ledger, workerId: string, { baseModel, treeDige
 }
 
 function* runningAttempts(ledger: Ledger): IterableIterator<string> {
-  for (const [id, task] of ledger.all(taskAggregate)) if (task.status === 'running') yield keyOf(id, task.attempt.number);
+  for (const [id, task] of ledger.open(taskAggregate)) if (task.status === 'running') yield keyOf(id, task.attempt.number);
 }
 
 function keyOf(taskId: string, attempt: number): string {

@@ -68,7 +68,7 @@ async function filesOfOwn(digest: string, blobs: BlobStore): Promise<string[]> {
 /** When the oldest of those began that store blobs before they name them. Unix milliseconds; Infinity for nobody. */
 function oldestWriter(ledger: Ledger): number {
   let oldest = Infinity;
-  for (const [, task] of ledger.all(taskAggregate)) if (task.status === 'running') oldest = Math.min(oldest, task.startedAt);
+  for (const [, task] of ledger.open(taskAggregate)) if (task.status === 'running') oldest = Math.min(oldest, task.startedAt);
   for (const [, pipeline] of ledger.all(pipelineAggregate)) {
     if (pipeline.status !== 'none' && !isOver(pipeline) && isGateDue(pipeline)) oldest = Math.min(oldest, pipeline.updatedAt);
   }

@@ -11,7 +11,9 @@ import { UnknownOutcome, VersionConflict, type EventStore } from '../../core/sto
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import { event } from '../../core/task/events.ts';
+import type { TaskCommand } from '../../core/task/commands.ts';
 import { taskAggregate } from '../../core/task/task.ts';
+import { turnKey } from '../../core/task/turn.ts';
 
 const spec = create(TaskSpecSchema, { kind: { case: 'export', value: { jobId: 'job_1' } } });
 const queue = { type: 'queue', kind: TaskKind.EXPORT, project: 'p', spec, after: '', maxAttempts: 3 } as const;
@@ -135,4 +137,33 @@ t.test('find: what this ledger has not applied yet is read at the leader; an id 
   reads = 0;
   t.equal((await caughtUp.find(taskAggregate, 'job_1')).version, version);
   t.equal(reads, 0, 'what is known here is not read again');
+});
+
+t.test('what is over is not among the open ones, until it is tried again; when it started stays known', async (t) => {
+  const ledger = await open(t, createMemoryStore());
+  const act = async (id: string, command: TaskCommand, time: number): Promise<void> => {
+    const { version } = await ledger.execute(taskAggregate, id, command, { ...meta(), time });
+    await ledger.waitFor(version);
+  };
+  const openIds = (): string[] => [...ledger.open(taskAggregate)].map(([id]) => id).sort();
+  const start = { type: 'start', workerId: 'w', bootId: 'b', slot: 's', askId: 'a' } as const;
+  await act('one', { ...queue, maxAttempts: 1 }, 1_000);
+  await act('two', queue, 1_000);
+  await act('one', start, 2_000);
+  t.strictSame(openIds(), ['one', 'two']);
+  t.strictSame([...ledger.traces(taskAggregate)], []);
+  await act('one', { type: 'lose', attempt: 1, reason: 'gone' }, 3_000);
+  t.equal(ledger.head(taskAggregate, 'one').state.status, 'failed');
+  t.strictSame(openIds(), ['two']);
+  t.strictSame([...ledger.traces(taskAggregate)], [[turnKey(TaskKind.EXPORT, 'p'), 2_000]]);
+  await act('one', { type: 'retry', requestId: 'again' }, 4_000);
+  t.strictSame(openIds(), ['one', 'two']);
+  await act('two', { type: 'cancel', reason: 'test' }, 5_000);
+  t.strictSame(openIds(), ['one']);
+  await act('one', start, 6_000);
+  await act('one', { type: 'lose', attempt: 2, reason: 'gone' }, 7_000);
+  t.strictSame(openIds(), []);
+  t.strictSame([...ledger.traces(taskAggregate)], [[turnKey(TaskKind.EXPORT, 'p'), 6_000]]);
+  await ledger.execute(reservationAggregate, 'key', { type: 'reserve', bodySha256: 'aa', jobId: 'j' }, meta()).then(({ version }) => ledger.waitFor(version));
+  t.strictSame([...ledger.open(reservationAggregate)].map(([id]) => id), ['key'], 'of a kind that is never over all are open');
 });

@@ -2,6 +2,7 @@ import { deepStrictEqual } from 'node:assert';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -9,13 +10,18 @@ import { allAggregates } from '../../core/aggregates.ts';
 import { silentLogger, type Logger } from '../../core/logger.ts';
 import { connectNats } from '../../core/nats.ts';
 import { createJetStreamStore, type JetStreamStore } from '../../core/store/jetstream-store.ts';
+import { decodeEnvelope } from '../../core/store/envelope.ts';
+import type { Heads } from '../../core/store/kind-fold.ts';
 import { Ledger } from '../../core/store/ledger.ts';
+import { Replay } from '../../core/store/replay.ts';
 import { foldSchema } from '../../core/store/snapshot/fold-schema.ts';
 import { keepSnapshot, openSnapshot } from '../../core/store/snapshot/keep-snapshot.ts';
-import { writeSnapshot } from '../../core/store/snapshot/snapshot-file.ts';
+import { PackedHead } from '../../core/store/snapshot/packed-head.ts';
+import { readSnapshot, writeSnapshot, type Snapshot } from '../../core/store/snapshot/snapshot-file.ts';
 import { decodeStates, encodeStates } from '../../core/store/snapshot/state-codec.ts';
 import { digestState } from '../../core/store/state-digest.ts';
 import { subjectOf } from '../../core/store/subject.ts';
+import { taskAggregate } from '../../core/task/task.ts';
 import { history } from '../bench/fleet/history.ts';
 import { startNats } from '../support/nats.ts';
 
@@ -114,6 +120,59 @@ t.test('what is altered, cut off, of another version, of other kinds or of anoth
   t.strictSame(scene.warnings, ['it was written by another version', 'it holds other kinds of aggregates', 'it is of another stream', 'it is of another stream', ...Array.from({ length: 7 }, () => 'its digest does not match')]);
   await writeFile(scene.path, bytes);
   t.ok(await scene.open(), 'as it was');
+});
+
+/** The messages of three jobs. */
+const envelopes = [...history(3)].map(({ aggregate, id, bytes }, index) => ({ sequence: index + 1, aggregate, id, bytes, envelope: decodeEnvelope(bytes) }));
+
+t.test('wherever a snapshot was taken, what is folded on it is what a replay of everything is', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'forge-snapshot-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const path = join(dir, 'events.snapshot');
+  const folds = (from: number, to: number, replay: Replay): Replay => {
+    for (const one of envelopes.slice(from, to)) replay.apply(one);
+    return replay;
+  };
+  const seen = async (replay: Replay) => ({
+    open: replay.kinds().map((kind) => [...replay.open(kind)].map(([id]) => id).sort()),
+    traces: replay.kinds().map((kind) => [...replay.traces(kind)].sort()),
+    ids: replay.kinds().map((kind) => [...replay.heads(kind).keys()]),
+    digest: await digestState(replay),
+    sha256: replay.sha256,
+  });
+  await fc.assert(fc.asyncProperty(fc.integer({ min: 0, max: envelopes.length }), fc.integer({ min: 0, max: envelopes.length }), fc.boolean(), async (a, b, again) => {
+    const [cut, end] = [Math.min(a, b), Math.max(a, b)];
+    await writeSnapshot(path, schema, { ...folds(0, cut, new Replay(allAggregates)).snapshot(), rejected: 0 });
+    const restored = new Replay(allAggregates);
+    restored.restore((await readSnapshot(path, schema, kinds)) as Snapshot<Heads>);
+    if (again) {
+      // Written before anything of it was read.
+      const first = await readFile(path);
+      await writeSnapshot(path, schema, { ...restored.snapshot(), rejected: 0 });
+      deepStrictEqual(await readFile(path), first);
+    }
+    deepStrictEqual(await seen(folds(cut, end, restored)), await seen(folds(0, end, new Replay(allAggregates))));
+  }), { numRuns: 60, examples: [[0, 0, true], [40, 60, false], [114, 114, true]] });
+});
+
+t.test('a head is read when it is first looked at, once, and all of them in the background', async (t) => {
+  const scene = await makeScene(t);
+  await scene.fill(0, 114);
+  const { ledger } = await folded(t, scene.store);
+  await writeSnapshot(scene.path, schema, ledger.snapshot());
+  const started = new Ledger({ store: scene.store, aggregates: allAggregates, logger: silentLogger, snapshot: await scene.open() });
+  t.teardown(() => started.stop());
+  await started.start();
+  const packed = (): string[] => [...started.replay.heads('task')].filter(([, head]) => head instanceof PackedHead && head.bytes !== undefined).map(([id]) => id);
+  t.equal(packed().length, 12, 'a start reads none');
+  t.strictSame([...started.open(taskAggregate)], [], 'nor does who looks for work');
+  const { state } = started.head(taskAggregate, 'job_20260101_000001');
+  t.strictSame(state, ledger.head(taskAggregate, 'job_20260101_000001').state);
+  t.equal(started.head(taskAggregate, 'job_20260101_000001').state, state, 'the same object each time');
+  t.equal(packed().length, 11);
+  started.unpack();
+  while (packed().length > 0) await setImmediate();
+  t.equal(started.head(taskAggregate, 'job_20260101_000001').state, state);
 });
 
 t.test('few messages are not worth a snapshot; one that can’t be written is told', async (t) => {

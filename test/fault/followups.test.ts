@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import t from 'tap';
 import { ForgeError } from '../../core/errors.ts';
@@ -6,6 +7,7 @@ import { silentLogger } from '../../core/logger.ts';
 import type { EventStore } from '../../core/store/event-store.ts';
 import { Ledger } from '../../core/store/ledger.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
+import type { TaskCommand } from '../../core/task/commands.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { createFollowUps } from '../../gateway/scheduler/followups.ts';
 
@@ -36,4 +38,21 @@ t.test('a follow-up that could not be appended while NATS was away is appended w
   t.equal(ledger.head(taskAggregate, 'job_1.extract').state.status, 'queued');
   t.equal(await store.lastSequence(), 2);
   t.equal(refused, 3);
+});
+
+t.test('a gateway that starts ends the extraction of a job that was cancelled before', async (t) => {
+  const ledger = new Ledger({ store: createMemoryStore(), aggregates: [taskAggregate] as never, logger: silentLogger });
+  const followUps = createFollowUps({ ledger, logger: silentLogger });
+  t.teardown(async () => {
+    await followUps.stop();
+    await ledger.stop();
+  });
+  await ledger.start();
+  const act = (id: string, command: TaskCommand) => ledger.execute(taskAggregate, id, command, { commandId: randomUUID(), actor: 'test', time: 1 });
+  await act('job_1', queue);
+  await act('job_1.extract', { ...queue, kind: TaskKind.EXTRACT, spec: create(TaskSpecSchema, { kind: { case: 'extract', value: { repository: '/r', commit: 'c' } } }), after: '' });
+  await ledger.waitFor((await act('job_1', { type: 'cancel', reason: 'test' })).version);
+  followUps.start();
+  await ledger.waitFor(4);
+  t.equal(ledger.head(taskAggregate, 'job_1.extract').state.status, 'cancelled');
 });

@@ -3,15 +3,17 @@ import fc from 'fast-check';
 import t from 'tap';
 import { AttemptOutcome } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { Priority, Quantization, TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { initialState, type Task } from '../../core/task/state.ts';
+import { initialState, isTerminal, type Task } from '../../core/task/state.ts';
+import { turnOf } from '../../core/task/turn.ts';
 import { choose, readyAt, type Lookup, type Offer } from '../../gateway/scheduler/choose.ts';
 import { agingMs, placementOfTask, urgencyOf } from '../../gateway/scheduler/placement.ts';
 
 const spec = (baseModel: string, quantization: Quantization = Quantization.QUANTIZATION_NONE) => create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel, hyperparameters: { quantization } } } });
 const task = (id: string, project: string, createdAt: number, more: Partial<Task> = {}): Task =>
   ({ id, project, createdAt, updatedAt: createdAt, kind: TaskKind.TRAIN, spec: spec('ai-forge/starter'), after: '', maxAttempts: 5, ended: [], failures: 0, failedAt: 0, startedAt: 0, endedBeforeRetry: 0, microBatch: undefined, checkpoint: undefined, totalSteps: undefined, status: 'queued', ...more }) as Task;
+const noTurns: ReadonlyMap<string, number> = new Map();
 const cpu: Offer = { kinds: [TaskKind.TRAIN], gpu: false, fleetHasGpu: false, labels: {} };
-const order = (tasks: Task[], offer = cpu, now = 1_000_000): string[] => choose(tasks, offer, () => initialState, now).map(({ id }) => id);
+const order = (tasks: Task[], offer = cpu, now = 1_000_000): string[] => choose(tasks, offer, () => initialState, now, noTurns).map(({ id }) => id);
 
 t.test('with one slot, projects take turns however long their queues are', async (t) => {
   const tasks = [1, 2, 3, 4].map((n): Task => task(`a${n}`, 'a', n)).concat(task('b1', 'b', 9));
@@ -57,7 +59,7 @@ t.test('what is urgent comes first, and what follows from a job is as urgent', a
   t.strictSame(order([task('l', 'a', 1, low), task('n', 'a', 2), task('h', 'a', 3, high)]), ['h', 'n', 'l']);
   const lookup: Lookup = (id) => (id === 'h' ? task('h', 'a', 1, { ...high, status: 'completed' } as Partial<Task>) : initialState);
   const exports: Task[] = [task('n.export', 'a', 2, { kind: TaskKind.EXPORT }), task('h.export', 'a', 3, { kind: TaskKind.EXPORT })];
-  t.strictSame(choose(exports, { ...cpu, kinds: [TaskKind.EXPORT] }, lookup, 4).map(({ id }) => id), ['h.export', 'n.export']);
+  t.strictSame(choose(exports, { ...cpu, kinds: [TaskKind.EXPORT] }, lookup, 4, noTurns).map(({ id }) => id), ['h.export', 'n.export']);
 });
 
 t.test('pools and labels: an agent of a pool runs its jobs and no others', async (t) => {
@@ -95,7 +97,7 @@ const none: Lookup = () => initialState;
 
 t.test('for any queue: only what is queued and may run on the host, each once, whatever order it was found in', async (t) => {
   fc.assert(fc.property(queues, offers, (tasks, offer) => {
-    const chosen = choose(tasks, offer, none, now);
+    const chosen = choose(tasks, offer, none, now, noTurns);
     const ids = chosen.map(({ id }) => id);
     const allowed = tasks.filter((one) => {
       const { pool, labels } = placementOfTask(one, none)!;
@@ -103,7 +105,7 @@ t.test('for any queue: only what is queued and may run on the host, each once, w
         (offer.memoryBytes === undefined || one.totalSteps === undefined || one.totalSteps <= offer.memoryBytes) &&
         (offer.gpu || !offer.fleetHasGpu || (one.spec.kind.value as { baseModel: string }).baseModel === 'ai-forge/starter');
     });
-    return new Set(ids).size === ids.length && ids.toSorted().join() === allowed.map(({ id }) => id).toSorted().join() && ids.join() === choose(tasks.toReversed(), offer, none, now).map(({ id }) => id).join();
+    return new Set(ids).size === ids.length && ids.toSorted().join() === allowed.map(({ id }) => id).toSorted().join() && ids.join() === choose(tasks.toReversed(), offer, none, now, noTurns).map(({ id }) => id).join();
   }), { numRuns: 500 });
   t.pass('500 queues');
 });
@@ -127,7 +129,7 @@ t.test('what found a disk full waits for another host, where there is one, and n
 
 t.test('for any queue: nobody starves, and projects are treated alike', async (t) => {
   fc.assert(fc.property(queues, offers, (tasks, offer) => {
-    const chosen = choose(tasks, offer, none, now);
+    const chosen = choose(tasks, offer, none, now, noTurns);
     const running = (project: string): number => tasks.filter((one) => one.project === project && one.status === 'running').length;
     const urgency = (one: Task): number => urgencyOf(one, placementOfTask(one, none), now);
     for (const [at, later] of chosen.entries()) {
@@ -142,4 +144,28 @@ t.test('for any queue: nobody starves, and projects are treated alike', async (t
     return true;
   }), { numRuns: 500 });
   t.pass('500 queues');
+});
+
+t.test('for any queue: tasks that are over may be left out where their last turns are told', async (t) => {
+  const histories = fc.array(
+    fc.record({
+      project: fc.constantFrom('a', 'b', 'c'),
+      createdAt: fc.integer({ min: 0, max: 3 }),
+      startedAt: fc.integer({ min: 0, max: 9 }),
+      kind: fc.constantFrom(TaskKind.TRAIN, TaskKind.EVALUATE, TaskKind.EXPORT),
+      status: fc.constantFrom('queued', 'queued', 'running', 'completed', 'failed', 'cancelled'),
+    }),
+    { minLength: 6, maxLength: 25, size: 'max' },
+  ).map((all) => all.map(({ project, createdAt, startedAt, kind, status }, n): Task => task(`t${n}`, project, createdAt, { kind, startedAt, status } as Partial<Task>)));
+  let mattered = 0;
+  fc.assert(fc.property(histories, (tasks) => {
+    const turns = new Map<string, number>();
+    for (const { key, value } of tasks.filter(isTerminal).map(turnOf).filter((trace) => trace !== undefined)) turns.set(key, Math.max(value, turns.get(key) ?? 0));
+    const open = tasks.filter((one) => !isTerminal(one));
+    const offer = { ...cpu, kinds: [TaskKind.TRAIN, TaskKind.EVALUATE] };
+    const idsOf = (from: Task[], past: ReadonlyMap<string, number>): string => choose(from, offer, none, 10, past).map(({ id }) => id).join();
+    if (idsOf(open, noTurns) !== idsOf(tasks, noTurns)) mattered += 1;
+    return idsOf(open, turns) === idsOf(tasks, noTurns);
+  }), { numRuns: 1_000 });
+  t.ok(mattered > 50, `it mattered in ${mattered} of 1,000 queues`);
 });

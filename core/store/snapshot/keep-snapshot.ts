@@ -1,6 +1,7 @@
 import type { Logger } from '../../logger.ts';
 import { sha256Hex } from '../envelope.ts';
 import type { Ledger } from '../ledger.ts';
+import type { Heads } from '../kind-fold.ts';
 import { readSnapshot, writeSnapshot, type Snapshot } from './snapshot-file.ts';
 
 interface Place {
@@ -14,7 +15,7 @@ interface Place {
  * @param message bytes of the stream's message of a sequence, from the leader; undefined where there is none
  * @returns undefined where all events are to be read
  */
-export async function openSnapshot({ path, schema, logger, kinds, message }: Place & { kinds: readonly string[]; message(sequence: number): Promise<Uint8Array | undefined> }): Promise<Snapshot | undefined> {
+export async function openSnapshot({ path, schema, logger, kinds, message }: Place & { kinds: readonly string[]; message(sequence: number): Promise<Uint8Array | undefined> }): Promise<Snapshot<Heads> | undefined> {
   const read = await readSnapshot(path, schema, kinds);
   if (read === undefined) return undefined;
   const snapshot = typeof read === 'string' ? undefined : read;

@@ -1,23 +1,32 @@
 import { createHash, hash } from 'node:crypto';
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { Head } from '../fold.ts';
+import type { HeadList, Heads, KindSnapshot } from '../kind-fold.ts';
+import { PackedHead, packHead } from './packed-head.ts';
 import { decodeStates, encodeStates } from './state-codec.ts';
 
 /** All aggregates after the message of a sequence. */
-export interface Snapshot {
+export interface Snapshot<H extends Heads | HeadList> {
   sequence: number;
   /** Of that message's bytes, in hex: by it the snapshot is known to be of the same stream. */
   sha256: string;
   /** Messages up to there that should not be there and were not applied. */
   rejected: number;
-  /** By kind; ids as they first appeared. */
-  heads: [kind: string, [id: string, head: Head][]][];
+  kinds: [kind: string, KindSnapshot<H>][];
 }
 
-interface Header extends Omit<Snapshot, 'heads'> {
+interface Header extends Omit<Snapshot<HeadList>, 'kinds'> {
   schema: string;
-  counts: Record<string, number>;
+  kinds: [kind: string, Omit<KindSnapshot<HeadList>, 'heads'> & { count: number }][];
+}
+
+/** What is known of some heads of a kind without reading them: lists of the same length, which are quick to read. */
+interface Index {
+  kind: string;
+  ids: string[];
+  versions: number[];
+  /** Bytes of each. */
+  sizes: number[];
 }
 
 /** Larger ones are neither written nor read: the file is held in memory while it is read. */
@@ -29,30 +38,38 @@ const digestBytes = 32;
 const staleMs = 10 * 60_000;
 
 /**
- * Writes a snapshot in the place of the one before, whole or not at all: SHA-256 of the rest (32 bytes), then frames,
- * each a length (32 bits, little-endian) and a value as `encodeStates` writes it; the first is the header.
+ * Writes a snapshot in the place of the one before, whole or not at all: SHA-256 of the rest (32 bytes), then the header
+ * and the indexes of some heads each, as a length (32 bits, little-endian) and a value as `encodeStates` writes it; each
+ * index is followed by its heads, as `packHead` writes them.
  * @param schema of the code that folds
  * @throws RangeError where it would be larger than 1 GiB
  */
-export async function writeSnapshot(path: string, schema: string, { heads, ...facts }: Snapshot): Promise<void> {
+export async function writeSnapshot(path: string, schema: string, { kinds, ...facts }: Snapshot<HeadList>): Promise<void> {
   const temporary = `${path}.tmp`;
   const file = await openNew(temporary);
   try {
     await file.write(Buffer.alloc(digestBytes));
     const digest = createHash('sha256');
     let size = digestBytes;
-    const write = async (value: unknown): Promise<void> => {
+    const write = async (value: Header | Index, heads: Buffer[]): Promise<void> => {
       const bytes = encodeStates(value);
       const length = Buffer.alloc(4);
       length.writeUInt32LE(bytes.length);
-      size += 4 + bytes.length;
+      const frame = Buffer.concat([length, bytes, ...heads]);
+      size += frame.length;
       if (size > maxBytes) throw new RangeError(`it would be larger than ${maxBytes} bytes`);
-      digest.update(length).update(bytes);
-      await file.appendFile(Buffer.concat([length, bytes]));
+      digest.update(frame);
+      await file.appendFile(frame);
       await setImmediate();
     };
-    await write({ ...facts, schema, counts: Object.fromEntries(heads.map(([kind, list]) => [kind, list.length])) } satisfies Header);
-    for (const [kind, list] of heads) for (let at = 0; at < list.length; at += perFrame) await write([kind, list.slice(at, at + perFrame)]);
+    await write({ ...facts, schema, kinds: kinds.map(([kind, { heads, ...rest }]) => [kind, { ...rest, count: heads.length }]) }, []);
+    for (const [kind, { heads }] of kinds) {
+      for (let at = 0; at < heads.length; at += perFrame) {
+        const some = heads.slice(at, at + perFrame);
+        const packed = some.map(([, head]) => packHead(head));
+        await write({ kind, ids: some.map(([id]) => id), versions: some.map(([, { version }]) => version), sizes: packed.map(({ length }) => length) }, packed);
+      }
+    }
     await file.write(digest.digest(), 0, digestBytes, 0);
     // Not forced to disk, which can take longer than a stop may: what a loss of power leaves has another digest.
     await file.close();
@@ -68,7 +85,7 @@ export async function writeSnapshot(path: string, schema: string, { heads, ...fa
  * @param kinds that are folded here
  * @returns the snapshot, or why there is none that can be used, as text; undefined where there is no file
  */
-export async function readSnapshot(path: string, schema: string, kinds: readonly string[]): Promise<Snapshot | string | undefined> {
+export async function readSnapshot(path: string, schema: string, kinds: readonly string[]): Promise<Snapshot<Heads> | string | undefined> {
   let bytes: Buffer;
   try {
     if ((await stat(path)).size > maxBytes) return `it is larger than ${maxBytes} bytes`;
@@ -78,30 +95,36 @@ export async function readSnapshot(path: string, schema: string, kinds: readonly
   }
   if (!bytes.subarray(0, digestBytes).equals(hash('sha256', bytes.subarray(digestBytes), 'buffer'))) return 'its digest does not match';
   try {
-    const frames = readFrames(bytes);
-    const { schema: written, counts, ...facts } = frames.next().value as Header;
-    if (written !== schema) return 'it was written by another version';
-    if (Object.keys(counts).sort().join() !== [...kinds].sort().join()) return 'it holds other kinds of aggregates';
-    const heads = new Map(Object.keys(counts).map((kind): [string, [string, Head][]] => [kind, []]));
-    for (const frame of frames) {
-      const [kind, list] = frame as [string, [string, Head][]];
-      const all = heads.get(kind)!;
-      for (const one of list) all.push(one);
-    }
-    for (const [kind, list] of heads) if (list.length !== counts[kind]) return `it holds ${list.length} of ${counts[kind]} aggregates of kind ${kind}`;
-    return { ...facts, heads: [...heads] };
+    return decode(bytes, schema, kinds);
   } catch (error) {
     // One that a newer V8 wrote, among others.
     return (error as Error).message;
   }
 }
 
-function* readFrames(bytes: Buffer): IterableIterator<unknown> {
-  for (let at = digestBytes; at < bytes.length; ) {
-    const length = bytes.readUInt32LE(at);
-    yield decodeStates(bytes.subarray(at + 4, at + 4 + length));
-    at += 4 + length;
+function decode(bytes: Buffer, schema: string, kinds: readonly string[]): Snapshot<Heads> | string {
+  let at = digestBytes;
+  const next = (): unknown => {
+    const from = at + 4;
+    at = from + bytes.readUInt32LE(at);
+    return decodeStates(bytes.subarray(from, at));
+  };
+  const header = next() as Header;
+  if (header.schema !== schema) return 'it was written by another version';
+  if (header.kinds.map(([kind]) => kind).sort().join() !== [...kinds].sort().join()) return 'it holds other kinds of aggregates';
+  const heads = new Map(header.kinds.map(([kind]): [string, Heads] => [kind, new Map()]));
+  while (at < bytes.length) {
+    const { kind, ids, versions, sizes } = next() as Index;
+    const all = heads.get(kind)!;
+    for (const [index, id] of ids.entries()) {
+      const from = at;
+      at += sizes[index]!;
+      all.set(id, new PackedHead(versions[index]!, bytes, from, at));
+    }
   }
+  for (const [kind, { count }] of header.kinds) if (heads.get(kind)!.size !== count) return `it holds ${heads.get(kind)!.size} of ${count} aggregates of kind ${kind}`;
+  const { sequence, sha256, rejected } = header;
+  return { sequence, sha256, rejected, kinds: header.kinds.map(([kind, { open, traces }]) => [kind, { heads: heads.get(kind)!, open, traces }]) };
 }
 
 /** One writer at a time, and no file left for each that died. */

@@ -30,6 +30,6 @@ class Serializer extends DefaultSerializer {
 class Deserializer extends DefaultDeserializer {
   /** A copy: the default one is a view, which would keep all of the file in memory. */
   _readHostObject(): Uint8Array {
-    return Uint8Array.from(this.readRawBytes(this.readUint32()));
+    return new Uint8Array(this.readRawBytes(this.readUint32()));
   }
 }
