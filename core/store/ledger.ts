@@ -94,7 +94,8 @@ export class Ledger {
   /** The newest head this process knows. */
   head<State>(aggregate: Aggregate<State, never>, id: string): Head<State> {
     const applied = this.#replay.heads(aggregate.name).get(id);
-    const ahead = this.#ahead.get(`${aggregate.name} ${id}`);
+    // Nearly always there is none, and the key would cost more than the rest.
+    const ahead = this.#ahead.size === 0 ? undefined : this.#ahead.get(`${aggregate.name} ${id}`);
     const newest = ahead !== undefined && ahead.version > (applied?.version ?? 0) ? ahead : applied;
     return (newest as Head<State> | undefined) ?? emptyHead(aggregate.initialState);
   }

@@ -4,7 +4,7 @@ import { ForgeError, isForgeError } from '../../core/errors.ts';
 import { TaskKind, TaskSpecSchema, type TaskSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { sha256Hex } from '../../core/store/envelope.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
-import { isTerminal, mayBeRetried, type Task } from '../../core/task/state.ts';
+import { mayBeRetried, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { maxAttempts } from '../../core/training/defaults.ts';
 import { findJob } from './query.ts';
@@ -46,8 +46,8 @@ export async function ensureTask(ledger: Ledger, id: string, project: string, sp
 /** What follows the job's training and has not ended, oldest first. */
 export function openFollowUps(ledger: Ledger, jobId: string): Task[] {
   const open: Task[] = [];
-  for (const [id, task] of ledger.all(taskAggregate)) if (task.status !== 'none' && !isTerminal(task) && task.kind !== TaskKind.EXTRACT && id.startsWith(`${jobId}.`)) open.push(task);
-  return open;
+  for (const [id, task] of ledger.open(taskAggregate)) if (task.status !== 'none' && task.kind !== TaskKind.EXTRACT && id.startsWith(`${jobId}.`)) open.push(task);
+  return open.sort((a, b) => a.createdAt - b.createdAt);
 }
 
 export function exportIdOf(jobId: string): string {
