@@ -3,17 +3,21 @@ import { isLater, startCursor, type Cursor } from './cursor.ts';
 import { isAfter, type FeedList } from './feed-list.ts';
 import type { Turns } from './turns.ts';
 
-/**
- * Is told a run of messages; followers at the same place get the same array, so that what is made of it can be shared.
- * @returns what to wait for before the next run; nothing where it may come at once
- */
-export type Sink = (run: readonly WatchJobResponse[]) => Promise<void> | undefined;
+export interface Sink {
+  /**
+   * Is told a run of messages; followers at the same place get the same array, so that what is made of it can be shared.
+   * @returns what to wait for before the next run; nothing where it may come at once
+   */
+  take(run: readonly WatchJobResponse[]): Promise<void> | undefined;
+}
 
 interface Follower {
   place: number;
   /** As long as something before it may come. */
   after: Cursor | undefined;
   sink: Sink;
+  /** Whether it need not be waited for, and has its turn in each round. */
+  ready: boolean;
   left: boolean;
   leave(error?: unknown): void;
 }
@@ -30,7 +34,6 @@ export class Followers {
   readonly #list: FeedList;
   readonly #isOver: () => boolean;
   readonly #turns: Turns;
-  /** Those who need not be waited for. */
   readonly #ready = new Set<Follower>();
   /** The rest of the round. */
   #round: Iterator<Follower> = [].values();
@@ -56,7 +59,7 @@ export class Followers {
         else reject(error as Error);
       };
       const onAbort = (): void => leave();
-      const follower: Follower = { place: this.#list.first, after: after === startCursor ? undefined : after, sink, left: false, leave };
+      const follower: Follower = { place: this.#list.first, after: after === startCursor ? undefined : after, sink, ready: false, left: false, leave };
       signal.addEventListener('abort', onAbort, { once: true });
       const gap = this.#list.gapAfter(after);
       if (gap === undefined) this.#join(follower);
@@ -84,6 +87,7 @@ export class Followers {
   };
 
   #join(follower: Follower): void {
+    follower.ready = true;
     this.#ready.add(follower);
     this.wake();
   }
@@ -98,14 +102,16 @@ export class Followers {
   #give(follower: Follower, run: readonly WatchJobResponse[]): void {
     let waiting: Promise<void> | undefined;
     try {
-      if (run.length > 0) waiting = follower.sink(run);
+      if (run.length > 0) waiting = follower.sink.take(run);
     } catch (error) {
       return follower.leave(error);
     }
+    if (follower.left) return;
     if (waiting !== undefined) {
+      follower.ready = false;
       this.#ready.delete(follower);
       waiting.then(() => this.#resume(follower), follower.leave);
-    } else if (!this.#ready.has(follower)) this.#join(follower);
+    } else if (!follower.ready) this.#join(follower);
     else if (follower.place < this.#list.end) this.wake();
     else if (this.#isOver()) follower.leave();
   }
@@ -113,6 +119,7 @@ export class Followers {
   /** A round for each one that has been waited for would be many. */
   #resume(follower: Follower): void {
     if (follower.left) return;
+    follower.ready = true;
     this.#ready.add(follower);
     this.#tell(follower);
   }

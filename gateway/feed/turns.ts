@@ -7,7 +7,7 @@ export interface Turns {
 }
 
 /** How long all work together may keep other requests waiting. */
-const sliceMs = 2;
+const sliceMs = 5;
 
 /** Work that may be long, in slices between which the event loop goes on; each gets its turn. */
 export function createTurns(): Turns {

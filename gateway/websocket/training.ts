@@ -15,10 +15,11 @@ import { shown } from '../port/error-status.ts';
 import { refuseRaw } from '../port/http1.ts';
 import { encodeMessage } from '../rest/encode.ts';
 import { decodeSegment } from '../rest/path-segment.ts';
+import { gather } from './gather.ts';
 import { keepAlive } from './keep-alive.ts';
 import { defaultSocketLimits, type SocketLimits } from './limits.ts';
 import { createRunFrames } from './run-frames.ts';
-import { createSender, gathering, TooSlow, type Send } from './sender.ts';
+import { Sender, TooSlow } from './sender.ts';
 import { textFrame } from './text-frame.ts';
 
 export interface TrainingSocket {
@@ -66,13 +67,15 @@ export function createTrainingSocket(deps: TrainingSocketDeps): TrainingSocket {
   server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
   const jobFrames = createRunFrames((update: WatchJobResponse) => encodeMessage(WatchJobResponseSchema, update));
-  /** Sends all messages that there are; those that come late to one that went away are not looked at. */
-  const tell = async (asked: Asked, context: CallContext, raw: Duplex, send: Send): Promise<void> => {
-    if (!asked.logs && !isPipeline(asked.jobId)) return deps.followJob(asked.jobId, asked.after, context.signal, (run) => send(jobFrames(run)));
-    const sendOne = gathering(raw, send);
+  /** Sends all that there is; what comes late to one that went away is not looked at. */
+  const tell = async (socket: WebSocket, raw: Duplex, asked: Asked, context: CallContext): Promise<void> => {
+    if (!asked.logs && !isPipeline(asked.jobId)) return deps.followJob(asked.jobId, asked.after, context.signal, new Sender(socket, raw, limits, jobFrames));
+    const sender = new Sender(socket, raw, limits, (text: string) => [textFrame(text)]);
+    const beforeEach = gather(raw);
     for await (const text of texts(asked, context)) {
       if (context.signal.aborted) return;
-      const waiting = sendOne(textFrame(text));
+      beforeEach();
+      const waiting = sender.take(text);
       if (waiting !== undefined) await waiting;
     }
   };
@@ -86,9 +89,8 @@ export function createTrainingSocket(deps: TrainingSocketDeps): TrainingSocket {
   const feed = async (socket: WebSocket, raw: Duplex, jobId: string, logs: boolean, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
-    const send = createSender(socket, raw, limits.bufferBytes, limits.graceMs);
     try {
-      await tell({ jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller), raw, send);
+      await tell(socket, raw, { jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller));
       if (gone.signal.aborted) return;
       close(socket, 1000, 'the job has ended');
     } catch (thrown) {

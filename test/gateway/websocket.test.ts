@@ -21,7 +21,7 @@ async function start(t: Test, limits: Partial<SocketLimits> = {}) {
   const { routes, jobs, probe } = createServices();
   const followJob: TrainingSocketDeps['followJob'] = async (jobId, after, signal, sink) => {
     const context = { signal, requestId: '', idempotencyKey: undefined, caller: 'anonymous' };
-    for await (const update of jobs.watchJob(create(WatchJobRequestSchema, { jobId, after }), context)) await sink([create(WatchJobResponseSchema, update)]);
+    for await (const update of jobs.watchJob(create(WatchJobRequestSchema, { jobId, after }), context)) await sink.take([create(WatchJobResponseSchema, update)]);
   };
   const training = createTrainingSocket({ followJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: noRetrain, logger: silentLogger, limits });
   const server = createPort({ routes, raw: [], websocket: training.handle, logger: silentLogger, limits: { idleMs: 200, headerMs: 200 } });
