@@ -12,12 +12,12 @@ export interface Sink {
 }
 
 interface Follower {
-  place: number;
-  /** As long as something before it may come. */
-  after: Cursor | undefined;
   sink: Sink;
-  /** Whether it need not be waited for, and has its turn in each round. */
-  ready: boolean;
+  /** In the rounds; -1 while it is waited for. */
+  index: number;
+  /** In the list, while it is not in the rounds or something before its cursor may come. */
+  place: number;
+  after: Cursor | undefined;
   left: boolean;
   leave(error?: unknown): void;
 }
@@ -25,6 +25,8 @@ interface Follower {
 const longestRun = 256;
 /** Between two looks at the clock. */
 const fewFollowers = 16;
+/** Stands for the place of one to whom not all may be told. */
+const beforeCursor = -1;
 
 /**
  * Those who are told of a feed as it grows, in rounds over all of them. Thousands may follow, many times a second: one
@@ -34,10 +36,13 @@ export class Followers {
   readonly #list: FeedList;
   readonly #isOver: () => boolean;
   readonly #turns: Turns;
-  readonly #ready = new Set<Follower>();
-  /** The rest of the round. */
-  #round: Iterator<Follower> = [].values();
-  /** Whether there is something that not all of this round have been told. */
+  /** Three arrays side by side, since of thousands of followers none is in the processor's cache: a round looks at no more than it must. */
+  readonly #followers: Follower[] = [];
+  readonly #sinks: Sink[] = [];
+  readonly #places: number[] = [];
+  /** Whose turn it is in this round. */
+  #next = 0;
+  /** Whether there may be something that not all of this round have been told. */
   #changed = false;
   #shared: { from: number; to: number; run: readonly WatchJobResponse[] } = { from: 0, to: 0, run: [] };
 
@@ -54,16 +59,17 @@ export class Followers {
       const leave = (error?: unknown): void => {
         signal.removeEventListener('abort', onAbort);
         follower.left = true;
-        this.#ready.delete(follower);
+        this.#remove(follower);
         if (error === undefined) resolve();
         else reject(error as Error);
       };
       const onAbort = (): void => leave();
-      const follower: Follower = { place: this.#list.first, after: after === startCursor ? undefined : after, sink, ready: false, left: false, leave };
+      const follower: Follower = { sink, index: -1, place: this.#list.first, after: after === startCursor ? undefined : after, left: false, leave };
       signal.addEventListener('abort', onAbort, { once: true });
+      this.#add(follower);
       const gap = this.#list.gapAfter(after);
-      if (gap === undefined) this.#join(follower);
-      else this.#give(follower, [gap]);
+      if (gap !== undefined) this.#give(follower, sink, [gap]);
+      this.wake();
     });
   }
 
@@ -75,68 +81,101 @@ export class Followers {
 
   readonly #work = (until: number): boolean => {
     for (let told = 1; ; told++) {
-      const { value: follower, done } = this.#round.next();
-      if (!done) this.#tell(follower);
+      if (this.#next < this.#sinks.length) this.#tell(this.#next++);
       else if (!this.#changed) return false;
       else {
         this.#changed = false;
-        this.#round = this.#ready.values();
+        this.#next = 0;
       }
       if (told % fewFollowers === 0 && performance.now() >= until) return true;
     }
   };
 
-  #join(follower: Follower): void {
-    follower.ready = true;
-    this.#ready.add(follower);
-    this.wake();
+  /** @param index of one in the rounds */
+  #tell(index: number): void {
+    const follower = this.#followers[index]!;
+    const run = this.#nextRun(index);
+    if (run === undefined) {
+      if (this.#isOver()) follower.leave();
+      return;
+    }
+    const place = this.#places[index]!;
+    if (run.length > 0) this.#give(follower, this.#sinks[index]!, run);
+    // There is more, or its end.
+    if (place !== this.#list.end || this.#isOver()) this.wake();
   }
 
-  #tell(follower: Follower): void {
-    // What went meanwhile is not told, as to one that is slow by itself.
-    follower.place = Math.max(follower.place, this.#list.first);
-    if (follower.place < this.#list.end) this.#give(follower, this.#runOf(follower));
-    else if (this.#isOver()) follower.leave();
-  }
-
-  #give(follower: Follower, run: readonly WatchJobResponse[]): void {
+  #give(follower: Follower, sink: Sink, run: readonly WatchJobResponse[]): void {
     let waiting: Promise<void> | undefined;
     try {
-      if (run.length > 0) waiting = follower.sink.take(run);
+      waiting = sink.take(run);
     } catch (error) {
       return follower.leave(error);
     }
-    if (follower.left) return;
-    if (waiting !== undefined) {
-      follower.ready = false;
-      this.#ready.delete(follower);
-      waiting.then(() => this.#resume(follower), follower.leave);
-    } else if (!follower.ready) this.#join(follower);
-    else if (follower.place < this.#list.end) this.wake();
-    else if (this.#isOver()) follower.leave();
+    if (waiting === undefined || follower.left) return;
+    this.#remove(follower);
+    waiting.then(() => this.#resume(follower), follower.leave);
   }
 
-  /** A round for each one that has been waited for would be many. */
+  /** Told at once: a round for each one that has been waited for would be many. */
   #resume(follower: Follower): void {
     if (follower.left) return;
-    follower.ready = true;
-    this.#ready.add(follower);
-    this.#tell(follower);
+    this.#add(follower);
+    this.#tell(follower.index);
   }
 
-  /** What comes next to a follower, which then stands after it. */
-  #runOf(follower: Follower): readonly WatchJobResponse[] {
-    const { place: from, after } = follower;
-    const to = Math.min(this.#list.end, from + longestRun);
-    follower.place = to;
-    if (after !== undefined) {
-      const { cursor } = this.#list.at(to - 1);
-      if (cursor.event >= after.event && !isLater(after, cursor)) follower.after = undefined;
-      return this.#list.slice(from, to).filter((entry) => isAfter(entry, after)).map(({ message }) => message);
+  #add(follower: Follower): void {
+    follower.index = this.#followers.push(follower) - 1;
+    this.#sinks.push(follower.sink);
+    this.#places.push(follower.after === undefined ? follower.place : beforeCursor);
+  }
+
+  /** The last one takes its index. */
+  #remove(follower: Follower): void {
+    const { index } = follower;
+    if (index < 0) return;
+    if (follower.after === undefined) follower.place = this.#places[index]!;
+    follower.index = -1;
+    const last = this.#followers.pop()!;
+    const [sink, place] = [this.#sinks.pop()!, this.#places.pop()!];
+    if (last === follower) return;
+    this.#followers[index] = last;
+    this.#sinks[index] = sink;
+    this.#places[index] = place;
+    last.index = index;
+    // If a round goes on, its turn may be passed by.
+    this.#changed = true;
+  }
+
+  /** What comes next to one in the rounds, which then stands after it; undefined where there is nothing. */
+  #nextRun(index: number): readonly WatchJobResponse[] | undefined {
+    let from = this.#places[index]!;
+    const { first, end } = this.#list;
+    if (from < first) {
+      const follower = this.#followers[index]!;
+      if (follower.after !== undefined) return this.#runAfter(follower.after, follower);
+      // What went meanwhile is not told, as to one that is slow by itself.
+      from = first;
     }
+    if (from === end) return undefined;
+    const to = Math.min(end, from + longestRun);
+    this.#places[index] = to;
     if (this.#shared.from !== from || this.#shared.to !== to) {
       this.#shared = { from, to, run: this.#list.slice(from, to).map(({ message }) => message) };
     }
     return this.#shared.run;
+  }
+
+  #runAfter(after: Cursor, follower: Follower): readonly WatchJobResponse[] | undefined {
+    const from = Math.max(follower.place, this.#list.first);
+    if (from === this.#list.end) return undefined;
+    const to = Math.min(this.#list.end, from + longestRun);
+    follower.place = to;
+    const { cursor } = this.#list.at(to - 1);
+    if (cursor.event >= after.event && !isLater(after, cursor)) {
+      follower.after = undefined;
+      this.#places[follower.index] = to;
+    }
+    return this.#list.slice(from, to).filter((entry) => isAfter(entry, after)).map(({ message }) => message);
   }
 }
