@@ -62,7 +62,7 @@ const isPipeline = (id: string): boolean => id.startsWith('agent_');
 export function createTrainingSocket(deps: TrainingSocketDeps): TrainingSocket {
   const limits: SocketLimits = { ...defaultSocketLimits, ...deps.limits };
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
-  const beat = keepAlive(server.clients, limits.pingMs);
+  const beat = keepAlive(limits.pingMs);
   let stopping = false;
   server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
