@@ -167,7 +167,7 @@ export function createGateway(deps: { config: Config; connection: NatsConnection
         ...createFineTuningRoutes(fineTuning),
       ];
       const lane = createOpenAiLane({ routes: openAi, logger });
-      const training = createTrainingSocket({ limits: { clients: config.maxRequests }, watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
+      const training = createTrainingSocket({ limits: { clients: config.maxRequests }, followJob: feeds.follow, watchJobLogs: jobs.watchJobLogs, watchRetrain: retrain.watchRetrain, logger });
       const tickets = await createTickets(connection, { replicas: config.natsReplicas });
       const routes = [
         route(HealthService, health),

@@ -7,8 +7,10 @@ import { isTerminal, type TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { findJob } from '../jobs/query.ts';
 import { parseCursor } from './cursor.ts';
+import type { Sink } from './followers.ts';
 import { JobFeed } from './job-feed.ts';
 import type { StoredTelemetry, TelemetryStream } from './telemetry-stream.ts';
+import { createTurns } from './turns.ts';
 
 interface Open {
   ready: Promise<JobFeed>;
@@ -23,6 +25,7 @@ const tailMs = 3_000;
 export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry: TelemetryStream; logger: Logger }) {
   const { ledger, store, telemetry, logger } = deps;
   const open = new Map<string, Open>();
+  const turns = createTurns();
 
   /** @throws ForgeError not_found, invalid_argument (cursor) */
   async function* watch(jobId: string, after: string, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
@@ -31,6 +34,18 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
     const entry = hold(jobId);
     try {
       yield* (await entry.ready).watch(cursor, signal);
+    } finally {
+      release(jobId, entry);
+    }
+  }
+
+  /** The same to a sink. @throws ForgeError not_found, invalid_argument (cursor), and what the sink throws */
+  async function follow(jobId: string, after: string, signal: AbortSignal, sink: Sink): Promise<void> {
+    const cursor = parseCursor(after);
+    await findJob(ledger, jobId);
+    const entry = hold(jobId);
+    try {
+      await (await entry.ready).follow(cursor, signal, sink);
     } finally {
       release(jobId, entry);
     }
@@ -66,7 +81,7 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
   }
 
   async function openFeed(jobId: string, signal: AbortSignal): Promise<JobFeed> {
-    const feed = new JobFeed();
+    const feed = new JobFeed(turns);
     // Live from now on; what comes while history is read waits.
     const waiting: StoredEnvelope[] = [];
     let live = false;
@@ -113,7 +128,7 @@ export function createFeeds(deps: { ledger: Ledger; store: EventStore; telemetry
     return feed;
   }
 
-  return { watch, past };
+  return { watch, follow, past };
 }
 
 /** History in one order: by time, but an attempt's metrics only within the attempt. */

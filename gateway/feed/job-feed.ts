@@ -9,16 +9,11 @@ import { initialState, isTerminal, type TaskState } from '../../core/task/state.
 import { wireStatus } from '../jobs/wire-status.ts';
 import { formatCursor, isLater, startCursor, type Cursor } from './cursor.ts';
 import { describeEvent } from './describe-event.ts';
+import { FeedList, isAfter } from './feed-list.ts';
+import { Followers, type Sink } from './followers.ts';
 import type { StoredTelemetry } from './telemetry-stream.ts';
+import { createTurns, type Turns } from './turns.ts';
 
-interface Entry {
-  cursor: Cursor;
-  isEvent: boolean;
-  message: WatchJobResponse;
-}
-
-/** What one feed holds in memory; what is older is a gap to a watcher that starts before it. */
-const maxEntries = 200_000;
 const maxEarly = 1_000;
 
 /**
@@ -26,8 +21,8 @@ const maxEarly = 1_000;
  * has its own place in the list, so a slow one holds up nobody.
  */
 export class JobFeed {
-  #entries: Entry[] = [];
-  #dropped = 0;
+  readonly #list = new FeedList();
+  readonly #followers: Followers;
   #cursor: Cursor = startCursor;
   #state: TaskState = initialState;
   #attempt = 0;
@@ -41,6 +36,11 @@ export class JobFeed {
   /** What wakes each watcher that has told all there is. */
   readonly #waiting = new Set<() => void>();
   #waking: NodeJS.Immediate | undefined;
+
+  /** @param turns in which followers are told, with those of other feeds */
+  constructor(turns: Turns = createTurns()) {
+    this.#followers = new Followers(this.#list, () => this.ended || this.#closed, turns);
+  }
 
   /** Whether the terminal event is in the list. */
   get ended(): boolean {
@@ -96,7 +96,7 @@ export class JobFeed {
 
   /** What is in the list now. */
   get messages(): WatchJobResponse[] {
-    return this.#entries.map(({ message }) => message);
+    return this.#list.slice(this.#list.first, this.#list.end).map(({ message }) => message);
   }
 
   /** No more will come: watchers end after what is there. */
@@ -105,21 +105,24 @@ export class JobFeed {
     this.#wake();
   }
 
+  /** Tells a sink everything after a cursor, then what comes, until the terminal event or the signal. @throws what the sink throws */
+  follow(after: Cursor, signal: AbortSignal, sink: Sink): Promise<void> {
+    return this.#followers.follow(after, signal, sink);
+  }
+
   /** Everything after a cursor, then live, until the terminal event or the signal. */
   async *watch(after: Cursor, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
-    let next = this.#dropped;
+    let next = this.#list.first;
     let wake = (): void => {};
     // One listener for all of a watcher's waits: thousands may watch, many times a second.
     signal.addEventListener('abort', () => wake(), { once: true });
-    if (this.#dropped > 0 && this.#entries[0] !== undefined && after.event < this.#entries[0].cursor.event && isLater(this.#entries[0].cursor, after)) {
-      yield create(WatchJobResponseSchema, { type: 'gap', cursor: formatCursor(after), message: `${this.#dropped} older messages are not kept in memory` });
-    }
+    const gap = this.#list.gapAfter(after);
+    if (gap !== undefined) yield gap;
     for (;;) {
-      next = Math.max(next, this.#dropped);
-      while (next - this.#dropped < this.#entries.length) {
+      while ((next = Math.max(next, this.#list.first)) < this.#list.end) {
         if (signal.aborted) return;
-        const { cursor, isEvent, message } = this.#entries[next++ - this.#dropped]!;
-        if (isEvent ? cursor.event > after.event : isLater(cursor, after)) yield message;
+        const entry = this.#list.at(next++);
+        if (isAfter(entry, after)) yield entry.message;
       }
       if (this.ended || this.#closed || signal.aborted) return;
       await new Promise<void>((resolve) => {
@@ -134,6 +137,7 @@ export class JobFeed {
 
   /** In a round of its own: what comes at once is told at once, and other work has its turn between two rounds. */
   #wake(): void {
+    this.#followers.wake();
     this.#waking ??= setImmediate(() => {
       this.#waking = undefined;
       for (const wake of [...this.#waiting]) wake();
@@ -150,12 +154,7 @@ export class JobFeed {
       status: wireStatus(this.#state),
       attempt: this.#attempt,
     });
-    this.#entries.push({ cursor: this.#cursor, isEvent, message });
-    if (this.#entries.length > maxEntries) {
-      const drop = this.#entries.length - maxEntries / 2;
-      this.#entries = this.#entries.slice(drop);
-      this.#dropped += drop;
-    }
+    this.#list.append({ cursor: this.#cursor, isEvent, message });
     this.#wake();
   }
 }

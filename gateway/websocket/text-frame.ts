@@ -15,16 +15,3 @@ export function textFrame(text: string): Buffer {
   frame.write(text, headBytes);
   return frame;
 }
-
-/** Makes each message's frame once, however many watch it. A message is never changed. */
-export function createFrames<Message extends object>(encode: (message: Message) => string): (message: Message) => Buffer {
-  const frames = new WeakMap<Message, Buffer>();
-  return (message) => {
-    let frame = frames.get(message);
-    if (frame === undefined) {
-      frame = textFrame(encode(message));
-      frames.set(message, frame);
-    }
-    return frame;
-  };
-}

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { ForgeError, invalid, type ErrorCode } from '../../core/errors.ts';
-import { WatchJobLogsRequestSchema, WatchJobLogsResponseSchema, WatchJobRequestSchema, WatchJobResponseSchema, type JobService } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { WatchJobLogsRequestSchema, WatchJobLogsResponseSchema, WatchJobResponseSchema, type JobService, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { WatchRetrainRequestSchema, WatchRetrainResponseSchema, type RetrainService } from '../../core/gen/aiforge/v1/retrain_pb.ts';
 import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { Sink } from '../feed/followers.ts';
 import type { CallContext, Method } from '../method.ts';
 import { createCallContext, requestIdFrom } from '../port/call-context.ts';
 import { callerOf } from '../port/caller.ts';
@@ -14,16 +15,27 @@ import { shown } from '../port/error-status.ts';
 import { refuseRaw } from '../port/http1.ts';
 import { encodeMessage } from '../rest/encode.ts';
 import { decodeSegment } from '../rest/path-segment.ts';
+import { gather } from './gather.ts';
 import { keepAlive } from './keep-alive.ts';
 import { defaultSocketLimits, type SocketLimits } from './limits.ts';
-import { createSender, TooSlow } from './sender.ts';
-import { createFrames, textFrame } from './text-frame.ts';
+import { createRunFrames } from './run-frames.ts';
+import { Sender, TooSlow } from './sender.ts';
+import { textFrame } from './text-frame.ts';
 
 export interface TrainingSocket {
   /** For the port: answers the upgrade of `/ws/training/{job_id}` and `/ws/training/{job_id}/logs`, and refuses others with 404. */
   handle: UpgradeHandler;
   /** Closes all with 1001. To be called before the port stops. */
   stop(): Promise<void>;
+}
+
+export interface TrainingSocketDeps {
+  /** A job's feed, as `createFeeds().follow` tells it: thousands may watch one job. */
+  followJob(jobId: string, after: string, signal: AbortSignal, sink: Sink): Promise<void>;
+  watchJobLogs: Method<typeof JobService.method.watchJobLogs>;
+  watchRetrain: Method<typeof RetrainService.method.watchRetrain>;
+  logger: Logger;
+  limits?: Partial<SocketLimits>;
 }
 
 const path = /^\/ws\/training\/([^/]+?)(\/logs)?$/;
@@ -47,33 +59,39 @@ const isPipeline = (id: string): boolean => id.startsWith('agent_');
  * `?after=<cursor>` or from the start. Closes with 1000 after the last; 4404: no such job; 4400: the cursor or another parameter is wrong; 1013: the
  * client did not read; 1001: the service goes down; 1011: a fault of the service.
  */
-export function createTrainingSocket(deps: { watchJob: Method<typeof JobService.method.watchJob>; watchJobLogs: Method<typeof JobService.method.watchJobLogs>; watchRetrain: Method<typeof RetrainService.method.watchRetrain>; logger: Logger; limits?: Partial<SocketLimits> }): TrainingSocket {
+export function createTrainingSocket(deps: TrainingSocketDeps): TrainingSocket {
   const limits: SocketLimits = { ...defaultSocketLimits, ...deps.limits };
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.payloadBytes, perMessageDeflate: false, clientTracking: true });
-  const beat = keepAlive(server.clients, limits.pingMs);
+  const beat = keepAlive(limits.pingMs);
   let stopping = false;
   server.on('headers', (headers, request) => void headers.push(`x-request-id: ${request.headers['x-request-id'] as string}`));
 
-  const jobFrame = createFrames((update: MessageInitShape<typeof WatchJobResponseSchema>) => encodeMessage(WatchJobResponseSchema, update));
-  async function* messages(asked: Asked, context: CallContext): AsyncIterable<Buffer> {
+  const jobFrames = createRunFrames((update: WatchJobResponse) => encodeMessage(WatchJobResponseSchema, update));
+  /** Sends all that there is; what comes late to one that went away is not looked at. */
+  const tell = async (socket: WebSocket, raw: Duplex, asked: Asked, context: CallContext): Promise<void> => {
+    if (!asked.logs && !isPipeline(asked.jobId)) return deps.followJob(asked.jobId, asked.after, context.signal, new Sender(socket, raw, limits, jobFrames));
+    const sender = new Sender(socket, raw, limits, (text: string) => [textFrame(text)]);
+    const beforeEach = gather(raw);
+    for await (const text of texts(asked, context)) {
+      if (context.signal.aborted) return;
+      beforeEach();
+      const waiting = sender.take(text);
+      if (waiting !== undefined) await waiting;
+    }
+  };
+  async function* texts(asked: Asked, context: CallContext): AsyncIterable<string> {
     if (asked.logs) {
-      for await (const update of deps.watchJobLogs(create(WatchJobLogsRequestSchema, asked), context)) yield textFrame(encodeMessage(WatchJobLogsResponseSchema, update));
-    } else if (isPipeline(asked.jobId)) {
-      for await (const update of deps.watchRetrain(create(WatchRetrainRequestSchema, asked), context)) yield textFrame(encodeMessage(WatchRetrainResponseSchema, update));
+      for await (const update of deps.watchJobLogs(create(WatchJobLogsRequestSchema, asked), context)) yield encodeMessage(WatchJobLogsResponseSchema, update);
     } else {
-      for await (const update of deps.watchJob(create(WatchJobRequestSchema, asked), context)) yield jobFrame(update);
+      for await (const update of deps.watchRetrain(create(WatchRetrainRequestSchema, asked), context)) yield encodeMessage(WatchRetrainResponseSchema, update);
     }
   }
   const feed = async (socket: WebSocket, raw: Duplex, jobId: string, logs: boolean, query: URLSearchParams, requestId: string, caller: string): Promise<void> => {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new ForgeError('cancelled', 'The client went away')));
-    const send = createSender(socket, raw, limits.bufferBytes, limits.graceMs);
     try {
-      for await (const frame of messages({ jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller))) {
-        if (gone.signal.aborted) return;
-        const waiting = send(frame);
-        if (waiting !== undefined) await waiting;
-      }
+      await tell(socket, raw, { jobId: decodeSegment(jobId, 'job_id'), logs, ...parameters(query, logs) }, createCallContext(gone, requestId, undefined, caller));
+      if (gone.signal.aborted) return;
       close(socket, 1000, 'the job has ended');
     } catch (thrown) {
       if (gone.signal.aborted) return;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import * as ws from 'ws';
-import { createFrames, textFrame } from '../../gateway/websocket/text-frame.ts';
+import { textFrame } from '../../gateway/websocket/text-frame.ts';
 
 const { Sender } = ws as unknown as { Sender: { frame(data: Buffer, options: object): Buffer[] } };
 
@@ -10,13 +10,4 @@ t.test('a frame is the one that ws makes, of each length’s form', async (t) =>
     const expected = Buffer.concat(Sender.frame(Buffer.from(text), { fin: true, opcode: 1, mask: false, readOnly: true, rsv1: false }));
     t.ok(textFrame(text).equals(expected), `${length} bytes`);
   }
-});
-
-t.test('a message is encoded once, however many watch it', async (t) => {
-  let encoded = 0;
-  const frameOf = createFrames(({ text }: { text: string }) => `${++encoded} ${text}`);
-  const [one, two] = [{ text: 'a' }, { text: 'a' }];
-  t.equal(frameOf(one), frameOf(one));
-  t.not(frameOf(one), frameOf(two));
-  t.equal(encoded, 2);
 });

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { create } from '@bufbuild/protobuf';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
-import { JobStatus } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { JobStatus, WatchJobRequestSchema, WatchJobResponseSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { createPort } from '../../gateway/port.ts';
-import { createTrainingSocket } from '../../gateway/websocket/training.ts';
+import { createTrainingSocket, type TrainingSocketDeps } from '../../gateway/websocket/training.ts';
 import type { SocketLimits } from '../../gateway/websocket/limits.ts';
 import { connectRaw } from './raw-client.ts';
 import { createServices, jobId } from './services.ts';
@@ -18,7 +19,11 @@ const noRetrain = async function* (): AsyncGenerator<never> {
 
 async function start(t: Test, limits: Partial<SocketLimits> = {}) {
   const { routes, jobs, probe } = createServices();
-  const training = createTrainingSocket({ watchJob: jobs.watchJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: noRetrain, logger: silentLogger, limits });
+  const followJob: TrainingSocketDeps['followJob'] = async (jobId, after, signal, sink) => {
+    const context = { signal, requestId: '', idempotencyKey: undefined, caller: 'anonymous' };
+    for await (const update of jobs.watchJob(create(WatchJobRequestSchema, { jobId, after }), context)) await sink.take([create(WatchJobResponseSchema, update)]);
+  };
+  const training = createTrainingSocket({ followJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: noRetrain, logger: silentLogger, limits });
   const server = createPort({ routes, raw: [], websocket: training.handle, logger: silentLogger, limits: { idleMs: 200, headerMs: 200 } });
   const { port } = await server.listen('127.0.0.1', 0);
   t.teardown(async () => {
