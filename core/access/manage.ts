@@ -7,6 +7,8 @@ import { generateKey } from './secret.ts';
 
 export type KnownKey = Exclude<ApiKeyState, { status: 'none' }>;
 
+/** A number that is none of them comes through gRPC. */
+const grantable: readonly Scope[] = [Scope.INFERENCE, Scope.TRAIN, Scope.ADMIN];
 const tenYearsSeconds = 10 * 365 * 24 * 3600;
 
 export interface KeyRequest {
@@ -25,7 +27,7 @@ export async function createKey(ledger: Ledger, request: KeyRequest, actor: stri
   const { name, expiresInSeconds } = request;
   if (!/^[^\p{C}]{1,100}$/u.test(name) || name.trim() === '') throw invalid('name', 'is required: what the key is for, at most 100 characters');
   const scopes = [...new Set(request.scopes)].sort();
-  if (scopes.length === 0 || scopes.includes(Scope.UNSPECIFIED)) throw invalid('scopes', 'is required: one or more of inference, train, admin');
+  if (scopes.length === 0 || scopes.some((scope) => !grantable.includes(scope))) throw invalid('scopes', 'is required: one or more of inference, train, admin');
   if (expiresInSeconds !== undefined && (expiresInSeconds < 1 || expiresInSeconds > tenYearsSeconds)) throw invalid('expires_in_seconds', `must be from 1 to ${tenYearsSeconds}`);
   const { keyId, key, sha256 } = generateKey();
   const expiresAt = expiresInSeconds === undefined ? Infinity : now + expiresInSeconds * 1000;

@@ -25,7 +25,7 @@ export function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored:
   const { envelope } = stored;
   if (envelope.aggregate !== stored.aggregate || envelope.id !== stored.id) return 'it names another aggregate than its subject';
   if (hex(envelope.previousSha256) !== head.sha256) return 'its hash of the envelope before does not match';
-  const moment = { id: stored.id, time: envelopeTime(envelope) };
+  const moment = { id: stored.id, time: envelopeTime(envelope), sequence: stored.sequence };
   let state = head.state;
   for (const event of envelope.events) {
     const problem = aggregate.admit(state, event);

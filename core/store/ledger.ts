@@ -204,7 +204,7 @@ export class Ledger {
         faultPoint('append.before');
         const version = await this.#store.append(aggregate.name, id, bytes, head.version);
         faultPoint('append.after');
-        const moment = { id, time: meta.time };
+        const moment = { id, time: meta.time, sequence: version };
         const state = events.reduce((folded, next) => aggregate.evolve(folded, next, moment), head.state);
         this.#rememberAhead(aggregate.name, id, {
           version,

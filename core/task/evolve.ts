@@ -7,10 +7,12 @@ export interface Moment {
   id: string;
   /** Unix milliseconds. */
   time: number;
+  /** Of the envelope in the stream: what came first, whatever the clocks of those who wrote it said. */
+  sequence: number;
 }
 
 /** Folds one admitted event. Never validates (see admit), never reads a clock. */
-export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment): TaskState {
+export function evolve(state: TaskState, { kind }: Event, { id, time, sequence }: Moment): TaskState {
   if (kind.case === 'taskQueued') {
     const { kind: taskKind, project, spec, after, maxAttempts } = kind.value;
     return {
@@ -27,6 +29,8 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
       failures: 0,
       failedAt: 0,
       startedAt: 0,
+      queuedSequence: sequence,
+      startedSequence: 0,
       retriedFor: '',
       endedBeforeRetry: 0,
       microBatch: undefined,
@@ -39,7 +43,7 @@ export function evolve(state: TaskState, { kind }: Event, { id, time }: Moment):
   switch (kind.case) {
     case 'attemptStarted': {
       const { attempt: number, workerId, bootId, slot, askId, secretSha256 } = kind.value;
-      return { ...facts, startedAt: time, status: 'running', requested: 'none', attempt: { number, workerId, bootId, slot, askId, secretSha256, reported: 0, phase: 'preparing' } };
+      return { ...facts, startedAt: time, startedSequence: sequence, status: 'running', requested: 'none', attempt: { number, workerId, bootId, slot, askId, secretSha256, reported: 0, phase: 'preparing' } };
     }
     case 'reportAccepted': {
       const running = asRunning(task);
@@ -140,6 +144,6 @@ function asRunning(task: Task): Extract<Task, { status: 'running' }> {
 }
 
 function withoutStatus(task: Task): TaskFacts {
-  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, endedBeforeRetry, microBatch, checkpoint, totalSteps } = task;
-  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, retriedFor, endedBeforeRetry, microBatch, checkpoint, totalSteps };
+  const { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, queuedSequence, startedSequence, retriedFor, endedBeforeRetry, microBatch, checkpoint, totalSteps } = task;
+  return { id, kind, project, spec, after, maxAttempts, createdAt, updatedAt, ended, failures, failedAt, startedAt, queuedSequence, startedSequence, retriedFor, endedBeforeRetry, microBatch, checkpoint, totalSteps };
 }

@@ -60,6 +60,10 @@ export interface TaskFacts {
   failedAt: number;
   /** When the last attempt started; 0 for never. Unix milliseconds. */
   startedAt: number;
+  /** Of the envelope that queued it: its place in line. */
+  queuedSequence: number;
+  /** Of the envelope that started the last attempt; 0 for never. */
+  startedSequence: number;
   /** Request that had it tried again last; empty for none. */
   retriedFor: string;
   /** Attempts that had ended then; 0 where it never was. */

@@ -9,5 +9,5 @@ export function turnKey(kind: TaskKind, project: string): string {
 
 /** Projects take turns (gateway/scheduler/choose.ts), and a turn counts when its task is over too. */
 export function turnOf(task: TaskState): Trace | undefined {
-  return task.status === 'none' || task.startedAt === 0 ? undefined : { key: turnKey(task.kind, task.project), value: task.startedAt };
+  return task.status === 'none' || task.startedSequence === 0 ? undefined : { key: turnKey(task.kind, task.project), value: task.startedSequence };
 }

@@ -49,7 +49,7 @@ export class JobFeed {
 
   addEvent({ sequence, id, envelope }: StoredEnvelope): void {
     if (sequence <= this.#cursor.event) return;
-    const moment = { id, time: envelopeTime(envelope) };
+    const moment = { id, time: envelopeTime(envelope), sequence };
     for (const event of envelope.events) {
       this.#state = evolve(this.#state, event, moment);
       if (event.kind.case === 'attemptStarted') ({ attempt: this.#attempt, workerId: this.#workerId } = event.kind.value);

@@ -1,7 +1,6 @@
 import { create, isMessage, ScalarType, toJson, type DescEnum, type DescField, type DescMessage, type Message, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { TimestampSchema } from '@bufbuild/protobuf/wkt';
-import { ForgeError } from '../../core/errors.ts';
 import { enumNames } from './enum-names.ts';
 import { hasPresence } from './presence.ts';
 
@@ -132,9 +131,8 @@ function inMessageForm(field: DescField, value: unknown): unknown {
 function enumEncoder(desc: DescEnum): Encoder {
   const texts = new Map([...enumNames(desc).byNumber].map(([number, name]) => [number, JSON.stringify(name)]));
   return (number) => {
-    const text = texts.get(number as number);
-    if (text === undefined) throw new ForgeError('internal', `${desc.typeName} has no value ${String(number)}`);
-    return text;
+    // As protobuf's own JSON has a value that it does not know, as an event of a newer version may hold.
+    return texts.get(number as number) ?? String(number);
   };
 }
 

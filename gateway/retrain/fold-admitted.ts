@@ -7,8 +7,8 @@ import type { StoredEnvelope } from '../../core/store/event-store.ts';
  * follow.
  * @returns undefined when it should not be there
  */
-export function foldAdmitted<State>(aggregate: Pick<Aggregate<State, never>, 'admit' | 'evolve'>, before: State, { id, envelope }: StoredEnvelope): State | undefined {
-  const moment = { id, time: envelopeTime(envelope) };
+export function foldAdmitted<State>(aggregate: Pick<Aggregate<State, never>, 'admit' | 'evolve'>, before: State, { sequence, id, envelope }: StoredEnvelope): State | undefined {
+  const moment = { id, time: envelopeTime(envelope), sequence };
   let state = before;
   for (const event of envelope.events) {
     if (aggregate.admit(state, event) !== undefined) return undefined;

@@ -52,11 +52,11 @@ function backOffIsOver(task: Task, now: number): boolean {
 /**
  * What a free slot should try, best first. Pure. The most urgent first (see urgencyOf); among equally urgent ones it is
  * fair between projects: first the project with the fewest running tasks of these kinds, then the one whose last turn is the longest ago, so that a long queue holds up nobody on a single
- * slot; within a project the oldest task. Only what may run on this host and is not estimated to need more memory than
+ * slot; within a project the oldest task. Before and after are the stream's: by the clock a task made by a gateway whose own was ahead would come last until that time. Only what may run on this host and is not estimated to need more memory than
  * it has; work for a GPU is left to the GPUs where there are any.
  * @param tasks those that are over may be left out
  * @param now Unix milliseconds
- * @param pastTurns when tasks that are over started last, by kind and project (see turnOf)
+ * @param pastTurns sequence at which tasks that are over started last, by kind and project (see turnOf)
  */
 export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now: number, pastTurns: ReadonlyMap<string, number>): Task[] {
   const wanted = new Set(offer.kinds);
@@ -65,7 +65,7 @@ export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now:
   const urgency = new Map<Task, number>();
   for (const task of tasks) {
     if (!wanted.has(task.kind)) continue;
-    lastTurns.set(task.project, Math.max(lastTurns.get(task.project) ?? 0, task.startedAt));
+    lastTurns.set(task.project, Math.max(lastTurns.get(task.project) ?? 0, task.startedSequence));
     if (task.status === 'running') running.set(task.project, (running.get(task.project) ?? 0) + 1);
     else if (isReady(task, lookup, now) && (offer.gpu || !offer.fleetHasGpu || !wantsGpu(task))) {
       const placement = placementOfTask(task, lookup);
@@ -74,7 +74,7 @@ export function choose(tasks: Iterable<Task>, offer: Offer, lookup: Lookup, now:
   }
   for (const [project, at] of lastTurns) lastTurns.set(project, Math.max(at, ...offer.kinds.map((kind) => pastTurns.get(turnKey(kind, project)) ?? 0)));
   const of = (counts: Map<string, number>, task: Task): number => counts.get(task.project) ?? 0;
-  return [...urgency.keys()].sort((a, b) => urgency.get(b)! - urgency.get(a)! || of(running, a) - of(running, b) || of(lastTurns, a) - of(lastTurns, b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  return [...urgency.keys()].sort((a, b) => urgency.get(b)! - urgency.get(a)! || of(running, a) - of(running, b) || of(lastTurns, a) - of(lastTurns, b) || a.queuedSequence - b.queuedSequence);
 }
 
 /** What is not known keeps nobody from trying. */

@@ -17,7 +17,7 @@ function run(state: AgentState, command: AgentCommand): { state: AgentState; eve
   const events = decide(command, state);
   for (const each of events) {
     t.equal(admit(state, each), undefined, 'what is decided is admitted');
-    state = evolve(state, each, { id: 'a', time: 5 });
+    state = evolve(state, each, { id: 'a', time: 5, sequence: 1 });
   }
   return { state, events: events.map(({ kind }) => kind.case!) };
 }

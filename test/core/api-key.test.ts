@@ -17,7 +17,7 @@ function run(state: ApiKeyState, command: ApiKeyCommand, time = 1): { state: Api
   const events = decide(command, state);
   for (const made of events) {
     t.equal(admit(state, made), undefined, 'what is decided is admitted');
-    state = evolve(state, made, { id: 'k', time });
+    state = evolve(state, made, { id: 'k', time, sequence: 1 });
   }
   return { state, events: events.map(({ kind }) => kind.case!) };
 }
@@ -74,7 +74,7 @@ t.test('what is wrong with a key to be made is said, and nothing is made', async
   await ledger.start();
   t.teardown(() => ledger.stop());
   const good = { name: 'n', scopes: [Scope.TRAIN] };
-  for (const [wrong, field] of [[{ name: '' }, 'name'], [{ name: ' ' }, 'name'], [{ name: 'x'.repeat(101) }, 'name'], [{ name: 'a\nb' }, 'name'], [{ scopes: [] }, 'scopes'], [{ scopes: [0 as Scope] }, 'scopes'], [{ expiresInSeconds: 0 }, 'expires_in_seconds'], [{ expiresInSeconds: 2 ** 31 }, 'expires_in_seconds']] as const) {
+  for (const [wrong, field] of [[{ name: '' }, 'name'], [{ name: ' ' }, 'name'], [{ name: 'x'.repeat(101) }, 'name'], [{ name: 'a\nb' }, 'name'], [{ scopes: [] }, 'scopes'], [{ scopes: [0 as Scope] }, 'scopes'], [{ scopes: [Scope.TRAIN, 99 as Scope] }, 'scopes'], [{ expiresInSeconds: 0 }, 'expires_in_seconds'], [{ expiresInSeconds: 2 ** 31 }, 'expires_in_seconds']] as const) {
     await t.rejects(createKey(ledger, { ...good, ...wrong }, 'test'), { code: 'invalid_argument', field });
   }
   const { keyId, secret, state } = await createKey(ledger, { ...good, scopes: [Scope.ADMIN, Scope.TRAIN, Scope.ADMIN], expiresInSeconds: 60 }, 'test', 1000);

@@ -155,7 +155,7 @@ t.test('what is over is not among the open ones, until it is tried again; when i
   await act('one', { type: 'lose', attempt: 1, reason: 'gone' }, 3_000);
   t.equal(ledger.head(taskAggregate, 'one').state.status, 'failed');
   t.strictSame(openIds(), ['two']);
-  t.strictSame([...ledger.traces(taskAggregate)], [[turnKey(TaskKind.EXPORT, 'p'), 2_000]]);
+  t.strictSame([...ledger.traces(taskAggregate)], [[turnKey(TaskKind.EXPORT, 'p'), 3]]);
   await act('one', { type: 'retry', requestId: 'again' }, 4_000);
   t.strictSame(openIds(), ['one', 'two']);
   await act('two', { type: 'cancel', reason: 'test' }, 5_000);
@@ -163,7 +163,7 @@ t.test('what is over is not among the open ones, until it is tried again; when i
   await act('one', start, 6_000);
   await act('one', { type: 'lose', attempt: 2, reason: 'gone' }, 7_000);
   t.strictSame(openIds(), []);
-  t.strictSame([...ledger.traces(taskAggregate)], [[turnKey(TaskKind.EXPORT, 'p'), 6_000]]);
+  t.strictSame([...ledger.traces(taskAggregate)], [[turnKey(TaskKind.EXPORT, 'p'), 7]]);
   await ledger.execute(reservationAggregate, 'key', { type: 'reserve', bodySha256: 'aa', jobId: 'j' }, meta()).then(({ version }) => ledger.waitFor(version));
   t.strictSame([...ledger.open(reservationAggregate)].map(([id]) => id), ['key'], 'of a kind that is never over all are open');
 });

@@ -11,7 +11,7 @@ function run(state: ModelState, command: ModelCommand, time = 1): { state: Model
   for (const event of events) {
     const problem = admit(state, event);
     if (problem !== undefined) throw new Error(`decided what is not admitted: ${problem}`);
-    state = modelAggregate.evolve(state, event, { id: 'p', time });
+    state = modelAggregate.evolve(state, event, { id: 'p', time, sequence: 1 });
   }
   return { state, events };
 }

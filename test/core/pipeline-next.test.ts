@@ -75,7 +75,7 @@ t.test('nothing is to do before the approval, while paused, and after the end', 
   for (const state of states) t.equal(inWords(nextAction(state, noLookup)), 'wait', state.status);
 });
 
-const facts = { id: taskIds.train, kind: TaskKind.TRAIN, project: 'p', spec: create(TaskSpecSchema), after: '', maxAttempts: 2, createdAt: 1, updatedAt: 1, ended: [], failures: 0, failedAt: 0, startedAt: 1, retriedFor: '', endedBeforeRetry: 0, microBatch: undefined, checkpoint: undefined, totalSteps: undefined };
+const facts = { id: taskIds.train, kind: TaskKind.TRAIN, project: 'p', spec: create(TaskSpecSchema), after: '', maxAttempts: 2, createdAt: 1, updatedAt: 1, ended: [], failures: 0, failedAt: 0, startedAt: 1, queuedSequence: 1, startedSequence: 2, retriedFor: '', endedBeforeRetry: 0, microBatch: undefined, checkpoint: undefined, totalSteps: undefined };
 const attempt = { number: 1, workerId: 'w', bootId: 'b', slot: 's', askId: 'a', secretSha256: new Uint8Array(), reported: 0, phase: 'training' };
 const tasks: Record<string, TaskState> = {
   none: noTask,

@@ -126,7 +126,7 @@ export class Simulation {
     for (const event of taskAggregate.decide(command, entry.state)) {
       const problem = taskAggregate.admit(entry.state, event);
       if (problem !== undefined) throw new Error(problem);
-      entry.state = taskAggregate.evolve(entry.state, event, { id, time: 1 });
+      entry.state = taskAggregate.evolve(entry.state, event, { id, time: 1, sequence: 1 });
       entry.version += 1;
     }
   }

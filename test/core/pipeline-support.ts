@@ -54,7 +54,7 @@ export function run(state: PipelineState, command: PipelineCommand, time = 1): {
   for (const event of events) {
     const problem = admit(state, event);
     if (problem !== undefined) throw new Error(`${command.type} decided what is not admitted: ${problem}`);
-    state = evolve(state, event, { id: pipelineId, time });
+    state = evolve(state, event, { id: pipelineId, time, sequence: 1 });
   }
   return { state, events };
 }

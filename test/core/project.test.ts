@@ -28,7 +28,7 @@ function run(state: ProjectState, command: ProjectCommand, time = 1): { state: P
   for (const event of events) {
     const problem = admit(state, event);
     if (problem !== undefined) throw new Error(`decided what is not admitted: ${problem}`);
-    state = projectAggregate.evolve(state, event, { id: 'p', time });
+    state = projectAggregate.evolve(state, event, { id: 'p', time, sequence: 1 });
   }
   return { state, events: events.map(({ kind }) => kind.case!) };
 }

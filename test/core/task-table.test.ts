@@ -31,7 +31,7 @@ function run(state: TaskState, command: TaskCommand): { state: TaskState; events
   for (const event of events) {
     const problem = admit(state, event);
     if (problem !== undefined) throw new Error(`decided what is not admitted: ${problem}`);
-    state = evolve(state, event, { id: 'x', time: 1 });
+    state = evolve(state, event, { id: 'x', time: 1, sequence: 1 });
   }
   return { state, events: events.map((event) => event.kind.case!) };
 }
@@ -178,7 +178,7 @@ t.test('a halving that could not have been decided is not admitted', async (t) =
   const halving = (attempt: number, batchSize: number, gradientAccumulation: number) => event('microBatchHalved', { attempt, batchSize, gradientAccumulation });
   t.equal(admit(failedOnce, halving(1, 2, 4)), undefined);
   for (const wrong of [halving(2, 2, 4), halving(1, 3, 4), halving(1, 2, 2), halving(1, 0, 8)]) t.ok(admit(failedOnce, wrong), JSON.stringify(wrong.kind.value));
-  t.match(admit(evolve(failedOnce, halving(1, 2, 4), { id: 'x', time: 1 }), halving(1, 1, 8)), /halved twice/);
+  t.match(admit(evolve(failedOnce, halving(1, 2, 4), { id: 'x', time: 1, sequence: 1 }), halving(1, 1, 8)), /halved twice/);
   t.match(admit(states.running!, halving(1, 2, 4)), /while the task is running/);
   t.match(admit(states.queued!, halving(1, 2, 4)), /no training/);
 });

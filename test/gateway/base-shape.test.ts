@@ -60,7 +60,7 @@ t.test('files that do not say it: nothing is known, and nothing hangs', async (t
 t.test('what is known of a job’s base model: what was read for it, else what its pin says', async (t) => {
   const own = create(ModelShapeSchema, shape);
   const pinned = create(ModelShapeSchema, { ...shape, layers: 9 });
-  const base = baseModelAggregate.evolve(baseModelAggregate.initialState, baseModelAggregate.decide({ type: 'pin', baseModel: 'ai-forge/starter', treeDigest: 'a', baseModelDigest: 'b', shape: pinned }, baseModelAggregate.initialState)[0]!, { id: 'x', time: 1 });
+  const base = baseModelAggregate.evolve(baseModelAggregate.initialState, baseModelAggregate.decide({ type: 'pin', baseModel: 'ai-forge/starter', treeDigest: 'a', baseModelDigest: 'b', shape: pinned }, baseModelAggregate.initialState)[0]!, { id: 'x', time: 1, sequence: 1 });
   const ledger = { head: () => ({ state: base }) } as never;
   t.match(knownShape(spec('ai-forge/starter'), ledger), { layers: 9 });
   t.match(knownShape(create(TrainSpecSchema, { baseModel: 'm', baseModelShape: own }), ledger), { layers: 2 });

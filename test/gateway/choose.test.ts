@@ -10,7 +10,9 @@ import { agingMs, placementOfTask, urgencyOf } from '../../gateway/scheduler/pla
 
 const spec = (baseModel: string, quantization: Quantization = Quantization.QUANTIZATION_NONE) => create(TaskSpecSchema, { kind: { case: 'train', value: { baseModel, hyperparameters: { quantization } } } });
 const task = (id: string, project: string, createdAt: number, more: Partial<Task> = {}): Task =>
-  ({ id, project, createdAt, updatedAt: createdAt, kind: TaskKind.TRAIN, spec: spec('ai-forge/starter'), after: '', maxAttempts: 5, ended: [], failures: 0, failedAt: 0, startedAt: 0, endedBeforeRetry: 0, microBatch: undefined, checkpoint: undefined, totalSteps: undefined, status: 'queued', ...more }) as Task;
+  ({ id, project, createdAt, updatedAt: createdAt, kind: TaskKind.TRAIN, spec: spec('ai-forge/starter'), after: '', maxAttempts: 5, ended: [], failures: 0, failedAt: 0, startedAt: 0, queuedSequence: createdAt, startedSequence: 0, endedBeforeRetry: 0, microBatch: undefined, checkpoint: undefined, totalSteps: undefined, status: 'queued', ...more }) as Task;
+/** No two have the same, and they are in no order that goes with another. */
+const queued = (n: number): number => (n * 17) % 101;
 const noTurns: ReadonlyMap<string, number> = new Map();
 const cpu: Offer = { kinds: [TaskKind.TRAIN], gpu: false, fleetHasGpu: false, labels: {} };
 const order = (tasks: Task[], offer = cpu, now = 1_000_000): string[] => choose(tasks, offer, () => initialState, now, noTurns).map(({ id }) => id);
@@ -21,13 +23,20 @@ t.test('with one slot, projects take turns however long their queues are', async
   for (let now = 10; turns.length < 5; now++) {
     const next = tasks.find(({ id }) => id === order(tasks)[0])!;
     turns.push(next.id);
-    Object.assign(next, { status: 'completed', startedAt: now });
+    Object.assign(next, { status: 'completed', startedSequence: now });
   }
   t.strictSame(turns, ['a1', 'b1', 'a2', 'a3', 'a4']);
 });
 
+t.test('a task that was made by a gateway whose clock was ahead keeps its place in line, and its project its turn', async (t) => {
+  const ahead = 7_200_000;
+  t.strictSame(order([task('late', 'a', 5, { queuedSequence: 30 }), task('ahead', 'a', ahead, { queuedSequence: 20 }), task('early', 'a', 4, { queuedSequence: 10 })]), ['early', 'ahead', 'late']);
+  const started = (project: string, startedAt: number, startedSequence: number): Task => task(`${project}0`, project, 1, { status: 'completed', startedAt, startedSequence } as Partial<Task>);
+  t.strictSame(order([started('a', ahead, 1), started('b', 2, 2), task('b1', 'b', 3), task('a1', 'a', 4)]), ['a1', 'b1']);
+});
+
 t.test('a project with less running comes first', async (t) => {
-  t.strictSame(order([task('a0', 'a', 1, { status: 'running', startedAt: 1 } as Partial<Task>), task('a1', 'a', 2), task('b1', 'b', 3, { startedAt: 2 })]), ['b1', 'a1']);
+  t.strictSame(order([task('a0', 'a', 1, { status: 'running', startedSequence: 1 } as Partial<Task>), task('a1', 'a', 2), task('b1', 'b', 3, { startedSequence: 2 })]), ['b1', 'a1']);
 });
 
 t.test('what fails again and again waits longer each time', async (t) => {
@@ -78,7 +87,7 @@ const queues = fc.array(
   fc.record({
     project: fc.constantFrom('a', 'b', 'c'),
     createdAt: fc.integer({ min: 0, max: 6 * agingMs }),
-    startedAt: fc.integer({ min: 0, max: 6 * agingMs }),
+    startedSequence: fc.integer({ min: 0, max: 50 }),
     status: fc.constantFrom('queued', 'queued', 'queued', 'running', 'paused'),
     large: fc.boolean(),
     priority: fc.constantFrom(Priority.UNSPECIFIED, Priority.LOW, Priority.NORMAL, Priority.HIGH),
@@ -87,8 +96,8 @@ const queues = fc.array(
     needed: fc.option(fc.integer({ min: 0, max: 40 }), { nil: undefined }),
   }),
   { maxLength: 25 },
-).map((all) => all.map(({ project, createdAt, startedAt, status, large, priority, pool, zone, needed }, n): Task =>
-  task(`t${n}`, project, createdAt, { startedAt, status, totalSteps: needed, spec: placed(large ? 'org/large' : 'ai-forge/starter', { priority, pool, labels: zone === undefined ? {} : { zone } }) } as Partial<Task>)));
+).map((all) => all.map(({ project, createdAt, startedSequence, status, large, priority, pool, zone, needed }, n): Task =>
+  task(`t${n}`, project, createdAt, { startedSequence, queuedSequence: queued(n), status, totalSteps: needed, spec: placed(large ? 'org/large' : 'ai-forge/starter', { priority, pool, labels: zone === undefined ? {} : { zone } }) } as Partial<Task>)));
 /** What a task needs, told by a field that means nothing here. */
 const needed = ({ totalSteps }: Task): number | undefined => totalSteps;
 const offers = fc.record({ kinds: fc.constant([TaskKind.TRAIN]), gpu: fc.boolean(), fleetHasGpu: fc.boolean(), labels: fc.constantFrom<Record<string, string>>({}, { pool: 'night' }, { zone: 'a' }, { pool: 'night', zone: 'b' }), memoryBytes: fc.option(fc.integer({ min: 0, max: 40 }), { nil: undefined }), needs: fc.constant(needed) });
@@ -138,7 +147,7 @@ t.test('for any queue: nobody starves, and projects are treated alike', async (t
         if (sooner.createdAt >= later.createdAt + 3 * agingMs) return false;
         if (urgency(sooner) < urgency(later)) return false;
         if (urgency(sooner) === urgency(later) && running(sooner.project) > running(later.project)) return false;
-        if (urgency(sooner) === urgency(later) && sooner.project === later.project && sooner.createdAt > later.createdAt) return false;
+        if (urgency(sooner) === urgency(later) && sooner.project === later.project && sooner.queuedSequence > later.queuedSequence) return false;
       }
     }
     return true;
@@ -151,12 +160,12 @@ t.test('for any queue: tasks that are over may be left out where their last turn
     fc.record({
       project: fc.constantFrom('a', 'b', 'c'),
       createdAt: fc.integer({ min: 0, max: 3 }),
-      startedAt: fc.integer({ min: 0, max: 9 }),
+      startedSequence: fc.integer({ min: 0, max: 9 }),
       kind: fc.constantFrom(TaskKind.TRAIN, TaskKind.EVALUATE, TaskKind.EXPORT),
       status: fc.constantFrom('queued', 'queued', 'running', 'completed', 'failed', 'cancelled'),
     }),
     { minLength: 6, maxLength: 25, size: 'max' },
-  ).map((all) => all.map(({ project, createdAt, startedAt, kind, status }, n): Task => task(`t${n}`, project, createdAt, { kind, startedAt, status } as Partial<Task>)));
+  ).map((all) => all.map(({ project, createdAt, startedSequence, kind, status }, n): Task => task(`t${n}`, project, createdAt, { kind, startedSequence, queuedSequence: queued(n), status } as Partial<Task>)));
   let mattered = 0;
   fc.assert(fc.property(histories, (tasks) => {
     const turns = new Map<string, number>();

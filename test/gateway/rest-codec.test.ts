@@ -1,6 +1,7 @@
 import { create, equals, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import t from 'tap';
+import { ApiKeySchema, Scope } from '../../core/gen/aiforge/v1/access_pb.ts';
 import { CreateFineTuneRequestSchema, WatchJobResponseSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
 import { TaskSpecSchema, TrainResultSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { decodeMessage } from '../../gateway/rest/decode.ts';
@@ -25,6 +26,10 @@ t.test('parseJson agrees with JSON.parse on whatever is JSON', async (t) => {
     { seed, numRuns: 200 },
   );
   t.pass();
+});
+
+t.test('an enum value that is not known is told as its number, as protobuf’s own JSON has it', async (t) => {
+  t.strictSame(JSON.parse(encodeMessage(ApiKeySchema, create(ApiKeySchema, { keyId: 'k', scopes: [Scope.TRAIN, 99 as Scope] }))).scopes, ['train', 99]);
 });
 
 t.test('parseJson refuses what JSON.parse refuses', async (t) => {

@@ -96,7 +96,7 @@ export function checkAdmission(history: readonly StoredEnvelope[]): string[] {
     for (const event of envelope.events) {
       const problem = aggregate.admit(state, event);
       if (problem !== undefined) problems.push(`${sequence}: ${id}: ${problem}`);
-      else state = aggregate.evolve(state, event, { id, time: timestampMs(envelope.time!) });
+      else state = aggregate.evolve(state, event, { id, time: timestampMs(envelope.time!), sequence });
     }
     states.set(`${name} ${id}`, state);
   }

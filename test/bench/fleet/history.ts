@@ -49,7 +49,7 @@ function* job(n: number, train: ReturnType<typeof trainSpecOf>): IterableIterato
       time += 1_000;
       const bytes = encodeEnvelope(aggregate.name, id, { commandId: `${id}-${++count}`, actor, time, idempotencySha256 }, sha256, events);
       sha256 = sha256Hex(bytes);
-      for (const event of events) state = aggregate.evolve(state, event, { id, time });
+      for (const event of events) state = aggregate.evolve(state, event, { id, time, sequence: 0 });
       return { aggregate: aggregate.name, id, bytes };
     };
   };
