@@ -4,7 +4,7 @@ import { isForgotten } from '../../core/project/forgotten.ts';
 import type { Ledger } from '../../core/store/ledger.ts';
 import type { Task, TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
-import { deployIdOf, deploySpec, ensureTask, exportIdOf, exportSpec } from '../jobs/follow-up.ts';
+import { deployIdOf, deploySpec, exportIdOf, exportSpec, makeTask } from '../jobs/follow-up.ts';
 import { untilRecorded } from '../scheduler/until-recorded.ts';
 import type { ServedModels } from './served-models.ts';
 
@@ -22,8 +22,9 @@ export function createAutoDeploy(deps: { ledger: Ledger; served: ServedModels; l
 
   const deploy = async (job: Task, quantization: string): Promise<void> => {
     const exportId = exportIdOf(job.id);
-    await ensureTask(ledger, exportId, job.project, exportSpec(job.id, quantization), { actor: 'gateway' });
-    await ensureTask(ledger, deployIdOf(job.id), job.project, deploySpec(job.id, `${job.project}:latest`), { after: exportId, actor: 'gateway' });
+    // What is there is left alone: somebody may have cancelled it, which a gateway that lags behind does not know.
+    await makeTask(ledger, exportId, job.project, exportSpec(job.id, quantization), { actor: 'gateway' });
+    await makeTask(ledger, deployIdOf(job.id), job.project, deploySpec(job.id, `${job.project}:latest`), { after: exportId, actor: 'gateway' });
   };
 
   const look = (task: TaskState): void => {

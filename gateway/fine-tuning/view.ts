@@ -3,10 +3,10 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { assertNever } from '../../core/errors.ts';
 import { FineTuningStatus, type FineTuningJobSchema } from '../../core/gen/aiforge/v1/fine_tuning_pb.ts';
 import type { TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { isTerminal, type Task } from '../../core/task/state.ts';
+import { isTerminal, type Task, type TaskState } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { defaults } from '../../core/training/defaults.ts';
-import { deployIdOf } from '../jobs/follow-up.ts';
+import { deployIdOf, exportIdOf } from '../jobs/follow-up.ts';
 import type { FineTuningDeps } from './deps.ts';
 
 export type FineTuningView = MessageInitShape<typeof FineTuningJobSchema>;
@@ -48,7 +48,7 @@ function statusOf(job: Task, deps: ViewDeps): FineTuningStatus {
     case 'paused':
       return FineTuningStatus.PAUSED;
     case 'completed':
-      return isBeingDeployed(job, deps) ? FineTuningStatus.RUNNING : FineTuningStatus.SUCCEEDED;
+      return deployedStatus(job, deps);
     case 'failed':
       return FineTuningStatus.FAILED;
     case 'cancelled':
@@ -59,9 +59,12 @@ function statusOf(job: Task, deps: ViewDeps): FineTuningStatus {
 }
 
 /** A job of OpenAI's succeeds when its model answers, or it is clear that it will not by itself. */
-function isBeingDeployed(job: Task, { ledger, served }: ViewDeps): boolean {
-  if ((job.spec.kind.value as TrainSpec).fineTuning === undefined || !served.canDeploy()) return false;
-  return !isTerminal(ledger.head(taskAggregate, deployIdOf(job.id)).state);
+function deployedStatus(job: Task, { ledger, served }: ViewDeps): FineTuningStatus {
+  if ((job.spec.kind.value as TrainSpec).fineTuning === undefined || !served.canDeploy()) return FineTuningStatus.SUCCEEDED;
+  const [exported, deployed] = [exportIdOf(job.id), deployIdOf(job.id)].map((id) => ledger.head(taskAggregate, id).state) as [TaskState, TaskState];
+  if (deployed.status === 'cancelled') return FineTuningStatus.CANCELLED;
+  if (isTerminal(deployed)) return FineTuningStatus.SUCCEEDED;
+  return exported.status === 'paused' || deployed.status === 'paused' ? FineTuningStatus.PAUSED : FineTuningStatus.RUNNING;
 }
 
 function finishedAt(job: Task, { ledger, served }: ViewDeps): number {

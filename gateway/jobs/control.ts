@@ -20,14 +20,20 @@ const commands = {
  * @throws ForgeError not_found, wrong_state (names the state it is in)
  */
 export async function control(ledger: Ledger, jobId: string, verb: keyof typeof commands) {
-  const job = await findJob(ledger, jobId);
+  await findJob(ledger, jobId);
   const { command, done, asked } = commands[verb];
-  const followUps = job.status === 'completed' ? await controlFollowUps(ledger, jobId, command) : [];
-  if (followUps.length > 0) return { jobId, status: wireStatus(job), message: `${followUps.join(', ')}: ${verb} requested; the training was completed before` };
-  const { state, version } = await ledger.execute(taskAggregate, jobId, command, { commandId: randomUUID(), actor: 'client', time: Date.now() });
-  await ledger.waitFor(version);
-  const task = state as Task;
-  return { jobId, status: wireStatus(task), message: task.status === 'running' ? asked : done };
+  try {
+    const task = await tell(ledger, jobId, command);
+    return { jobId, status: wireStatus(task), message: task.status === 'running' ? asked : done };
+  } catch (error) {
+    if (!isForgeError(error, 'wrong_state')) throw error;
+    // What follows it may be known to another gateway alone.
+    await ledger.catchUp();
+    const job = await findJob(ledger, jobId);
+    const followUps = job.status === 'completed' ? await controlFollowUps(ledger, jobId, command) : [];
+    if (followUps.length === 0) throw error;
+    return { jobId, status: wireStatus(job), message: `${followUps.join(', ')}: ${verb} requested; the training was completed before` };
+  }
 }
 
 /** @returns ids of the tasks that took it, with those they wait for first */
@@ -35,8 +41,7 @@ async function controlFollowUps(ledger: Ledger, jobId: string, command: TaskComm
   const took: string[] = [];
   for (const { id } of openFollowUps(ledger, jobId)) {
     try {
-      const { version } = await ledger.execute(taskAggregate, id, command, { commandId: randomUUID(), actor: 'client', time: Date.now() });
-      await ledger.waitFor(version);
+      await tell(ledger, id, command);
       took.push(id);
     } catch (error) {
       // It has ended since, with the one it waits for; or it is in a state that does not take this.
@@ -44,4 +49,10 @@ async function controlFollowUps(ledger: Ledger, jobId: string, command: TaskComm
     }
   }
   return took;
+}
+
+async function tell(ledger: Ledger, taskId: string, command: TaskCommand): Promise<Task> {
+  const { state, version } = await ledger.execute(taskAggregate, taskId, command, { commandId: randomUUID(), actor: 'client', time: Date.now() });
+  await ledger.waitFor(version);
+  return state as Task;
 }

@@ -62,6 +62,6 @@ function nextDeploy(ledger: Ledger, jobId: string): string {
   for (let n = 1; ; n++) {
     const id = n === 1 ? deployIdOf(jobId) : `${deployIdOf(jobId)}.${n}`;
     const { status } = ledger.head(taskAggregate, id).state;
-    if (status !== 'completed' && status !== 'cancelled') return id;
+    if (status !== 'completed') return id;
   }
 }

@@ -18,29 +18,50 @@ export async function completedJob(ledger: Ledger, jobId: string, verb: string):
   throw new ForgeError('wrong_state', `job_id: ${jobId} is ${fresh.status} and can't be ${verb}: its training must be completed first`, { field: 'job_id' });
 }
 
-/**
- * Makes the task under its derived id when it is missing, and has one tried again that failed or was cancelled.
- * @param options `after`: task that must be completed first; `requestId`: of a pipeline, which has such a task
- *   tried again once, and one that it made itself never, however often it is sent
- */
-export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, { after = '', requestId = '', actor = 'client' } = {}): Promise<void> {
-  const meta = () => ({ commandId: randomUUID(), actor, time: Date.now() });
-  const idempotencySha256 = requestId === '' ? '' : sha256Hex(JSON.stringify([actor, requestId]));
+export interface FollowUpOptions {
+  /** Task that must be completed first. */
+  after?: string;
+  /**
+   * Of a pipeline: such a request has a task that failed or was cancelled before tried again once, and one that it made
+   * itself never, however often it is sent.
+   */
+  requestId?: string;
+  actor?: string;
+}
+
+const newMeta = (actor: string) => ({ commandId: randomUUID(), actor, time: Date.now() });
+
+/** Identity of the request that makes a task; empty where nobody will send it again. */
+function requestSha256({ requestId = '', actor = 'client' }: FollowUpOptions): string {
+  return requestId === '' ? '' : sha256Hex(JSON.stringify([actor, requestId]));
+}
+
+/** Makes the task under its derived id when it is missing. @returns whether it was there, however it ended */
+export async function makeTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, options: FollowUpOptions = {}): Promise<boolean> {
+  const { after = '', actor = 'client' } = options;
   try {
-    const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: kindOf(spec), project, spec, after, maxAttempts }, { ...meta(), idempotencySha256 });
+    const { version } = await ledger.execute(taskAggregate, id, { type: 'queue', kind: kindOf(spec), project, spec, after, maxAttempts }, { ...newMeta(actor), idempotencySha256: requestSha256(options) });
     await ledger.waitFor(version);
+    return false;
   } catch (error) {
     if (!isForgeError(error, 'already_exists')) throw error;
-    const head = await ledger.refresh(taskAggregate, id);
-    if (head.state.status === 'none' || !mayBeRetried(head.state)) return;
-    // The request that made the task is sent again since its answer was lost: how it ended is for the next try to mend.
-    if (requestId !== '' && head.idempotencySha256 === idempotencySha256) return;
-    const { version } = await ledger.execute(taskAggregate, id, { type: 'retry', requestId }, meta()).catch((race: unknown) => {
-      if (isForgeError(race, 'wrong_state')) return { version: 0 };
-      throw race;
-    });
-    await ledger.waitFor(version);
+    return true;
   }
+}
+
+/** Makes the task under its derived id when it is missing, and has one tried again that failed or was cancelled. */
+export async function ensureTask(ledger: Ledger, id: string, project: string, spec: TaskSpec, options: FollowUpOptions = {}): Promise<void> {
+  if (!(await makeTask(ledger, id, project, spec, options))) return;
+  const { requestId = '', actor = 'client' } = options;
+  const head = await ledger.refresh(taskAggregate, id);
+  if (head.state.status === 'none' || !mayBeRetried(head.state)) return;
+  // The request that made the task is sent again since its answer was lost: how it ended is for the next try to mend.
+  if (requestId !== '' && head.idempotencySha256 === requestSha256(options)) return;
+  const { version } = await ledger.execute(taskAggregate, id, { type: 'retry', requestId }, newMeta(actor)).catch((race: unknown) => {
+    if (isForgeError(race, 'wrong_state')) return { version: 0 };
+    throw race;
+  });
+  await ledger.waitFor(version);
 }
 
 /** What follows the job's training and has not ended, oldest first. */

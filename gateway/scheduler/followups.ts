@@ -22,18 +22,22 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
   let stopListening = (): void => {};
   let lookingBack = Promise.resolve();
 
-  const record = async (id: string, command: TaskCommand, meta: CommandMeta): Promise<void> => {
+  const record = async (id: string, command: TaskCommand, meta: CommandMeta, options: { atVersion?: number }): Promise<void> => {
+    const execute = (): Promise<unknown> => ledger.execute(taskAggregate, id, command, meta, options).catch((error: unknown) => {
+      // It has moved on, which will be looked at when it is known here.
+      if (options.atVersion === undefined || !isForgeError(error, 'version_conflict')) throw error;
+    });
     try {
-      await untilRecorded(() => ledger.execute(taskAggregate, id, command, meta), stopped.signal, (why) => logger.warn('a follow-up could not be recorded yet', { id, command: command.type, error: why }));
+      await untilRecorded(execute, stopped.signal, (why) => logger.warn('a follow-up could not be recorded yet', { id, command: command.type, error: why }));
     } catch (error) {
       // Another gateway was first, or things have moved on.
       if (!isForgeError(error, 'already_exists') && !isForgeError(error, 'wrong_state')) logger.error('a follow-up could not be recorded', { id, command: command.type, error });
     }
   };
 
-  const run = (id: string, command: TaskCommand): void => {
+  const run = (id: string, command: TaskCommand, options: { atVersion?: number } = {}): void => {
     const meta = { commandId: randomUUID(), actor: 'gateway', time: Date.now() };
-    const work = record(id, command, meta).finally(() => underWay.delete(work));
+    const work = record(id, command, meta, options).finally(() => underWay.delete(work));
     underWay.add(work);
   };
 
@@ -48,8 +52,11 @@ export function createFollowUps(deps: { ledger: Ledger; logger: Logger }): { sta
     }
     if (task.after !== '' && (task.status === 'queued' || task.status === 'paused')) {
       const before = ledger.head(taskAggregate, task.after).state;
-      if (before.status === 'failed') run(task.id, { type: 'abandon', outcome: 'failed', code: before.code, reason: `${task.after} failed: ${before.reason}` });
-      if (before.status === 'cancelled') run(task.id, { type: 'abandon', outcome: 'cancelled', code: '', reason: `${task.after} was cancelled` });
+      // As it is known here: both may have been asked for again since, of which a gateway that lags behind does not know.
+      const { state, version: atVersion } = ledger.head(taskAggregate, task.id);
+      if (state !== task) return;
+      if (before.status === 'failed') run(task.id, { type: 'abandon', outcome: 'failed', code: before.code, reason: `${task.after} failed: ${before.reason}` }, { atVersion });
+      if (before.status === 'cancelled') run(task.id, { type: 'abandon', outcome: 'cancelled', code: '', reason: `${task.after} was cancelled` }, { atVersion });
     }
   };
 

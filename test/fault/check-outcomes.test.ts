@@ -1,5 +1,6 @@
 import t from 'tap';
 import { AttemptOutcome, type Event } from '../../core/gen/aiforge/v1/events_pb.ts';
+import { TaskKind } from '../../core/gen/aiforge/v1/task_pb.ts';
 import { event } from '../../core/task/events.ts';
 import { tornChain } from '../support/broken-rules.ts';
 import { checkOutcomes, type Promised } from '../support/check-outcomes.ts';
@@ -16,6 +17,12 @@ const again: Forged[] = [queued, started(1), [ended(1, AttemptOutcome.FAILED), f
 t.test('one outcome, and one more for each time that a failed task was tried again, is as it should be', async (t) => {
   t.same(checkOutcomes(write(good()), told()), []);
   t.same(checkOutcomes(write(again), told({ ends: [{ jobId: 'job_1', status: 'failed' }, { jobId: 'job_1', status: 'completed' }] })), []);
+});
+
+t.test('an export that was cancelled and asked for again is as it should be', async (t) => {
+  const asExport = event('taskQueued', { kind: TaskKind.EXPORT, project: 'p' });
+  const history = write([asExport, cancelled, retried, started(1), [ended(1), completed]].map((events) => ({ events: [events].flat() as Event[], id: 'job_1.export' })));
+  t.same(checkOutcomes([...write(good()), ...history], told()), []);
 });
 
 const wrong: Record<string, { history?: Forged[]; given?: Partial<Promised>; finds: RegExp }> = {
