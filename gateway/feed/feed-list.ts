@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { WatchJobResponseSchema, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
-import { formatCursor, isLater, type Cursor } from './cursor.ts';
+import { formatCursor, isLater, startCursor, type Cursor } from './cursor.ts';
 
 export interface Entry {
   /** Of the feed with this entry told. */
@@ -16,6 +16,8 @@ const maxEntries = 200_000;
 export class FeedList {
   #entries: Entry[] = [];
   #first = 0;
+  /** Of the newest entry that is gone: all that is gone lies up to it, in both sources. */
+  #dropped = startCursor;
 
   /** Place of the oldest entry that is kept. */
   get first(): number {
@@ -31,6 +33,7 @@ export class FeedList {
     this.#entries.push(entry);
     if (this.#entries.length <= maxEntries) return;
     const drop = this.#entries.length - maxEntries / 2;
+    this.#dropped = this.#entries[drop - 1]!.cursor;
     this.#entries = this.#entries.slice(drop);
     this.#first += drop;
   }
@@ -44,11 +47,15 @@ export class FeedList {
     return this.#entries.slice(from - this.#first, to - this.#first);
   }
 
-  /** What a watcher that goes on after a cursor is told first, where it has missed what is gone. */
-  gapAfter(after: Cursor): WatchJobResponse | undefined {
-    const oldest = this.#entries[0];
-    if (this.#first === 0 || oldest === undefined || after.event >= oldest.cursor.event || !isLater(oldest.cursor, after)) return undefined;
-    return create(WatchJobResponseSchema, { type: 'gap', cursor: formatCursor(after), message: `${this.#first} older messages are not kept in memory` });
+  /**
+   * What a watcher is told in the stead of what it has missed, the entries from its place up to the first that is kept.
+   * @returns undefined where nothing that lies after its cursor is gone
+   */
+  gap(place: number, after: Cursor): WatchJobResponse | undefined {
+    if (place >= this.#first || !(this.#dropped.event > after.event || isLater(this.#dropped, after))) return undefined;
+    // With the gap told, what is gone counts as told: who goes on from here is not told of it again.
+    const cursor = { ...(isLater(after, this.#dropped) ? after : this.#dropped), event: Math.max(after.event, this.#dropped.event) };
+    return create(WatchJobResponseSchema, { type: 'gap', cursor: formatCursor(cursor), message: `${this.#first - place} older messages are not kept in memory` });
   }
 }
 

@@ -64,11 +64,9 @@ export class Followers {
         else reject(error as Error);
       };
       const onAbort = (): void => leave();
-      const follower: Follower = { sink, index: -1, place: this.#list.first, after: after === startCursor ? undefined : after, left: false, leave };
+      const follower: Follower = { sink, index: -1, place: 0, after: after === startCursor ? undefined : after, left: false, leave };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#add(follower);
-      const gap = this.#list.gapAfter(after);
-      if (gap !== undefined) this.#give(follower, sink, [gap]);
       this.wake();
     });
   }
@@ -149,13 +147,13 @@ export class Followers {
 
   /** What comes next to one in the rounds, which then stands after it; undefined where there is nothing. */
   #nextRun(index: number): readonly WatchJobResponse[] | undefined {
-    let from = this.#places[index]!;
+    const from = this.#places[index]!;
     const { first, end } = this.#list;
     if (from < first) {
       const follower = this.#followers[index]!;
       if (follower.after !== undefined) return this.#runAfter(follower.after, follower);
-      // What went meanwhile is not told, as to one that is slow by itself.
-      from = first;
+      this.#places[index] = first;
+      return this.#gap(from, startCursor);
     }
     if (from === end) return undefined;
     const to = Math.min(end, from + longestRun);
@@ -166,8 +164,18 @@ export class Followers {
     return this.#shared.run;
   }
 
+  /** Nothing where all that went was told before. */
+  #gap(place: number, after: Cursor): readonly WatchJobResponse[] {
+    const gap = this.#list.gap(place, after);
+    return gap === undefined ? [] : [gap];
+  }
+
   #runAfter(after: Cursor, follower: Follower): readonly WatchJobResponse[] | undefined {
-    const from = Math.max(follower.place, this.#list.first);
+    const from = follower.place;
+    if (from < this.#list.first) {
+      follower.place = this.#list.first;
+      return this.#gap(from, after);
+    }
     if (from === this.#list.end) return undefined;
     const to = Math.min(this.#list.end, from + longestRun);
     follower.place = to;

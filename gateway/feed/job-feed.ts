@@ -112,15 +112,19 @@ export class JobFeed {
 
   /** Everything after a cursor, then live, until the terminal event or the signal. */
   async *watch(after: Cursor, signal: AbortSignal): AsyncIterable<WatchJobResponse> {
-    let next = this.#list.first;
+    let next = 0;
     let wake = (): void => {};
     // One listener for all of a watcher's waits: thousands may watch, many times a second.
     signal.addEventListener('abort', () => wake(), { once: true });
-    const gap = this.#list.gapAfter(after);
-    if (gap !== undefined) yield gap;
     for (;;) {
-      while ((next = Math.max(next, this.#list.first)) < this.#list.end) {
+      while (next < this.#list.end) {
         if (signal.aborted) return;
+        if (next < this.#list.first) {
+          const gap = this.#list.gap(next, after);
+          next = this.#list.first;
+          if (gap !== undefined) yield gap;
+          continue;
+        }
         const entry = this.#list.at(next++);
         if (isAfter(entry, after)) yield entry.message;
       }

@@ -1,8 +1,9 @@
 /** Durations in milliseconds, sizes in bytes. */
 export interface SocketLimits {
-  /** What may wait in memory for one client. */
-  bufferBytes: number;
-  /** How long a client with a full buffer may take to read half of it before it is cut off. */
+  /**
+   * How long the kernel may take nothing for a client before it is cut off. It makes room in steps of up to 1.4 MB, a third of
+   * its own buffer, so that less time would cut off clients that do read.
+   */
   graceMs: number;
   /** Between two pings; a client that has not answered one by the next is dead. */
   pingMs: number;
@@ -14,8 +15,7 @@ export interface SocketLimits {
 }
 
 export const defaultSocketLimits: Readonly<SocketLimits> = Object.freeze({
-  bufferBytes: 1024 * 1024,
-  graceMs: 5_000,
+  graceMs: 30_000,
   pingMs: 20_000,
   closeMs: 1_000,
   payloadBytes: 4096,

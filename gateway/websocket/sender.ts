@@ -5,9 +5,11 @@ import type { WebSocket } from 'ws';
 export class TooSlow extends Error {}
 
 /**
- * Sends frames with a bounded buffer, past the client of `ws`, which would make each anew: without compression it
- * writes its own frames whole too, so that none comes into another. A client that is merely slower than its feed holds the feed back; one that
- * does not get its buffer half empty in time is given up.
+ * Sends frames past the client of `ws`, which would make each anew: without compression it writes its own frames whole
+ * too, so that none comes into another. What the kernel does not take waits: in the stream no more than its own buffer
+ * and a frame, since all that waits there goes as one write, of which nothing is told before its last byte is taken; the
+ * rest of a run here, in frames that all who watch share. A client that is merely slower than its feed holds the feed
+ * back; one for which the kernel takes nothing in time is given up.
  *
  * A class, and few fields: with thousands of them, what a message costs beside its write is what of this is not in the processor's cache.
  */
@@ -15,15 +17,12 @@ export class Sender<Message> {
   readonly #socket: WebSocket;
   readonly #raw: Duplex;
   readonly #framesOf: (message: Message) => readonly Buffer[];
-  readonly #bufferBytes: number;
   readonly #graceMs: number;
-  #onSent: (() => void) | undefined;
 
-  constructor(socket: WebSocket, raw: Duplex, limits: { bufferBytes: number; graceMs: number }, framesOf: (message: Message) => readonly Buffer[]) {
+  constructor(socket: WebSocket, raw: Duplex, limits: { graceMs: number }, framesOf: (message: Message) => readonly Buffer[]) {
     this.#socket = socket;
     this.#raw = raw;
     this.#framesOf = framesOf;
-    this.#bufferBytes = limits.bufferBytes;
     this.#graceMs = limits.graceMs;
   }
 
@@ -34,52 +33,44 @@ export class Sender<Message> {
 
   #send(frames: readonly Buffer[], from: number): Promise<void> | undefined {
     for (let next = from; next < frames.length; next++) {
-      const frame = frames[next]!;
-      if (!this.#hasRoomFor(frame.length)) {
-        return this.#room().then(() => {
-          this.#write(frame);
-          return this.#send(frames, next + 1);
-        });
-      }
-      this.#write(frame);
+      // A closed socket is noticed by its `close` event, which ends the feed.
+      if (this.#socket.readyState !== this.#socket.OPEN) return undefined;
+      if (!this.#hasRoom()) return this.#drained().then(() => this.#send(frames, next));
+      // Without a callback, which would cost each of thousands a tick.
+      this.#raw.write(frames[next]!);
     }
     return undefined;
   }
 
-  /** Where there is none, `drain` comes. */
-  #hasRoomFor(bytes: number): boolean {
-    return !this.#raw.writableNeedDrain || this.#raw.writableLength + bytes <= this.#bufferBytes;
+  /** Where there is none, `drain` comes; it also comes, later, where the kernel took a long frame at once. */
+  #hasRoom(): boolean {
+    return !this.#raw.writableNeedDrain || this.#raw.writableLength === 0;
   }
 
-  #isHalfEmpty(): boolean {
-    return this.#raw.writableLength <= this.#bufferBytes / 2;
-  }
-
-  #room(): Promise<void> {
+  #drained(): Promise<void> {
     return new Promise((resolve, reject) => {
+      let taken = takenBytes(this.#raw);
       const finish = (done: () => void): void => {
-        clearTimeout(timer);
+        clearInterval(timer);
         this.#socket.off('close', onEnd);
         this.#raw.off('drain', onEnd);
-        this.#onSent = undefined;
         done();
       };
       const onEnd = (): void => finish(resolve);
-      const onTime = (): void => finish(this.#isHalfEmpty() ? resolve : () => reject(new TooSlow(`nothing was read for ${this.#graceMs} ms`)));
-      const timer = setTimeout(onTime, this.#graceMs);
+      const onTime = (): void => {
+        const before = taken;
+        taken = takenBytes(this.#raw);
+        if (taken <= before) finish(() => reject(new TooSlow(`there was no room to send anything for ${this.#graceMs} ms`)));
+      };
+      const timer = setInterval(onTime, this.#graceMs);
       this.#socket.once('close', onEnd);
       this.#raw.once('drain', onEnd);
-      this.#onSent = () => {
-        if (this.#isHalfEmpty()) finish(resolve);
-      };
     });
   }
+}
 
-  #write(frame: Buffer): void {
-    // A closed socket is noticed by its `close` event, which ends the feed.
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    // A callback costs each of thousands a tick; what the kernel takes at once needs none.
-    if (this.#raw.writableLength === 0) this.#raw.write(frame);
-    else this.#raw.write(frame, () => this.#onSent?.());
-  }
+/** What the kernel has taken, also of a write that it has not taken all of: Node's own timeouts of sockets look there too, and nothing public tells it. */
+function takenBytes(raw: Duplex): number {
+  const { _handle: handle } = raw as { _handle?: { bytesWritten: number; writeQueueSize: number } | null };
+  return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
 }

@@ -20,20 +20,20 @@ let made = 0;
 /**
  * Makes a network namespace joined to the host by a veth pair, on addresses that RFC 2544 sets apart for tests. The pair ends in
  * a bridge, which has the host's address: without its cable packets still go there, and no other way.
+ * @param number tells a run's namespaces apart: several runs may be under way, each with names and addresses of its own for 64 at most
  * @returns why not, where this user or system may not
  */
-export async function makeNamespace(): Promise<Namespace | string> {
-  // Several runs may be under way: each has names and addresses of its own, 64 namespaces at most.
-  const number = made++ % 64;
+export async function makeNamespace(number = made++ % 64): Promise<Namespace | string> {
   const name = `forge-${process.pid}-${number}`;
   const [cable, bridge] = [`fc${process.pid}-${number}`, `fb${process.pid}-${number}`];
   const [high, low] = [18 + ((process.pid >> 8) & 1), process.pid & 255];
   const hostAddress = `198.${high}.${low}.${4 * number + 1}`;
-  const remove = async (): Promise<void> => {
-    await ip('netns', 'delete', name);
-    // It may not have been made yet.
-    await ip('link', 'delete', bridge).catch(() => {});
+  /** What is there of it, which may be nothing. The cable goes with the namespace, but not at once. */
+  const clear = async (): Promise<void> => {
+    for (const args of [['netns', 'delete', name], ['link', 'delete', cable], ['link', 'delete', bridge]]) await ip(...args).catch(() => {});
   };
+  // A run that was killed leaves its own behind, and process ids come again.
+  await clear();
   try {
     await ip('netns', 'add', name);
   } catch (error) {
@@ -48,13 +48,19 @@ export async function makeNamespace(): Promise<Namespace | string> {
     await ip('-n', name, 'address', 'add', `198.${high}.${low}.${4 * number + 2}/30`, 'dev', 'eth0');
     for (const device of ['eth0', 'lo']) await ip('-n', name, 'link', 'set', device, 'up');
   } catch (error) {
-    await remove();
+    await clear();
     return `a network namespace has no cable to the host: ${(error as Error).message.trim()}`;
   }
   return {
     launch: ['ip', 'netns', 'exec', name],
     hostAddress,
     plug: async (isIn) => void (await ip('link', 'set', cable, isIn ? 'up' : 'down')),
-    remove,
+    async remove() {
+      try {
+        await ip('netns', 'delete', name);
+      } finally {
+        await clear();
+      }
+    },
   };
 }

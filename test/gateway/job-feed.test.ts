@@ -69,11 +69,70 @@ t.test('metrics wait for the first report of their attempt, whichever of the two
   t.strictSame(await told(t, feed), ['state', 'state', 'state', 'state', 'state', '2:7']);
 });
 
-t.test('one who went on before what is kept in memory is told of the gap', async (t) => {
+t.test('what is not kept in memory', async (t) => {
   const feed = running();
-  for (let number = 1; number <= 200_000; number++) feed.addTelemetry(metric(1, number, number));
-  const all = await told(t, feed);
-  t.equal(all.length, 1 + 100_000 + 1);
-  t.strictSame([all[0], all[1], all.at(-1)], ['gap', '1:100000', '1:200000']);
-  t.strictSame(await told(t, feed, '2-1-199999-0'), ['1:200000'], 'one who has not missed anything is not');
+  for (let number = 1; number <= 5; number++) feed.addTelemetry(metric(1, number, number));
+  // These have fallen behind when more comes.
+  const watch = (after: string) => feed.watch(after === '' ? startCursor : parseCursor(after), new AbortController().signal)[Symbol.asyncIterator]();
+  const watching = watch('');
+  for (let n = 1; n <= 7; n++) await watching.next();
+  const behind = (after: string) => {
+    const runs: (readonly WatchJobResponse[])[] = [];
+    const [started, waited] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const ended = feed.follow(parseCursor(after), new AbortController().signal, {
+      take(run) {
+        started.resolve();
+        return runs.push(run) === 1 ? waited.promise : undefined;
+      },
+    });
+    return { runs, started: started.promise, goOn: waited.resolve, ended };
+  };
+  const followers = [behind(''), behind('2-1-2-0')];
+  for (const { started } of followers) await started;
+  for (let number = 6; number <= 200_000; number++) feed.addTelemetry(metric(1, number, number));
+  feed.close();
+
+  t.test('one who starts or went on before it is told of the gap, also where no event came since', async (t) => {
+    const all = await told(t, feed);
+    t.equal(all.length, 1 + 100_000 + 1);
+    t.strictSame([all[0], all[1], all.at(-1)], ['gap', '1:100000', '1:200000']);
+    const first = async (after: string): Promise<(string | bigint)[]> => {
+      const watched = await watch(after).next();
+      const stop = new AbortController();
+      let followed: WatchJobResponse | undefined;
+      await feed.follow(parseCursor(after), stop.signal, {
+        take(run) {
+          followed ??= run[0];
+          if (run.length > 0) stop.abort();
+          return undefined;
+        },
+      });
+      const { type, step = type, message = '', cursor } = watched.value as WatchJobResponse;
+      t.strictSame(followed, watched.value);
+      return [step, message, cursor];
+    };
+    const gap = ['gap', '100001 older messages are not kept in memory', '2-1-99999-0'];
+    for (const after of ['', '1-0-0-0', '2-1-0-0', '2-1-5-0', '2-1-99998-0']) t.strictSame(await first(after), gap, after);
+    t.strictSame(await first('1-1-150000-0'), [gap[0], gap[1], '2-1-150000-0'], 'an event is missed');
+  });
+
+  t.test('one who has not missed anything is not', async (t) => {
+    t.strictSame(await told(t, feed, '2-1-199999-0'), ['1:200000']);
+    const { value } = await watch('2-1-99999-0').next();
+    t.equal((value as WatchJobResponse).step, 100_000n, 'who goes on from the gap is not told of it again');
+  });
+
+  t.test('one who falls behind while it watches is told what it missed', async (t) => {
+    const gap = { type: 'gap', message: '99994 older messages are not kept in memory', cursor: '2-1-99999-0' };
+    t.match((await watching.next()).value, gap);
+    t.match((await watching.next()).value, { type: 'metrics', step: 100_000n });
+    for (const { runs, goOn, ended } of followers) {
+      goOn();
+      await ended;
+      t.strictSame(runs[0]!.at(-1)!.step, 5n);
+      t.match(runs[1], [gap]);
+      t.equal(runs[2]![0]!.step, 100_000n);
+      t.equal(runs.length, 2 + Math.ceil(100_001 / 256));
+    }
+  });
 });

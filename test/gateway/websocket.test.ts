@@ -1,13 +1,21 @@
 import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
+import { EnvelopeSchema, type Event } from '../../core/gen/aiforge/v1/events_pb.ts';
 import { JobStatus, WatchJobRequestSchema, WatchJobResponseSchema } from '../../core/gen/aiforge/v1/job_pb.ts';
+import { TaskKind, TaskSpecSchema } from '../../core/gen/aiforge/v1/task_pb.ts';
+import { TelemetrySchema } from '../../core/gen/aiforge/v1/worker_pb.ts';
 import { silentLogger } from '../../core/logger.ts';
+import { event } from '../../core/task/events.ts';
+import { parseCursor, startCursor } from '../../gateway/feed/cursor.ts';
+import { JobFeed } from '../../gateway/feed/job-feed.ts';
 import { createPort } from '../../gateway/port.ts';
 import { createTrainingSocket, type TrainingSocketDeps } from '../../gateway/websocket/training.ts';
 import type { SocketLimits } from '../../gateway/websocket/limits.ts';
-import { connectRaw } from './raw-client.ts';
 import { createServices, jobId } from './services.ts';
 
 t.setTimeout(30_000);
@@ -17,12 +25,15 @@ const noRetrain = async function* (): AsyncGenerator<never> {
   throw new Error('no pipeline is watched here');
 };
 
-async function start(t: Test, limits: Partial<SocketLimits> = {}) {
+type FollowJob = TrainingSocketDeps['followJob'];
+
+/** @param follow the feed of any job, instead of the small services' own */
+async function start(t: Test, limits: Partial<SocketLimits> = {}, follow?: FollowJob) {
   const { routes, jobs, probe } = createServices();
-  const followJob: TrainingSocketDeps['followJob'] = async (jobId, after, signal, sink) => {
+  const followJob: FollowJob = follow ?? (async (jobId, after, signal, sink) => {
     const context = { signal, requestId: '', idempotencyKey: undefined, caller: 'anonymous' };
     for await (const update of jobs.watchJob(create(WatchJobRequestSchema, { jobId, after }), context)) await sink.take([create(WatchJobResponseSchema, update)]);
-  };
+  });
   const training = createTrainingSocket({ followJob, watchJobLogs: jobs.watchJobLogs, watchRetrain: noRetrain, logger: silentLogger, limits });
   const server = createPort({ routes, raw: [], websocket: training.handle, logger: silentLogger, limits: { idleMs: 200, headerMs: 200 } });
   const { port } = await server.listen('127.0.0.1', 0);
@@ -126,40 +137,83 @@ t.test('a dead peer is terminated', async (t) => {
   await probe.watchEnded;
 });
 
-t.test('a client that does not read is cut off at a bounded buffer, and slows nobody', async (t) => {
-  const { url, port, probe } = await start(t, { graceMs: 1000, closeMs: 50 });
-  let sent = 0;
+const metrics = 3_000;
+
+/** A job's feed of 30 MB, which is more than the kernel holds for both ends, and what each who follows it has been told. */
+function longFeed() {
+  const feed = new JobFeed();
+  const stored = (sequence: number, ...events: Event[]) => ({ sequence, aggregate: 'task', id: jobId, bytes: new Uint8Array(), envelope: create(EnvelopeSchema, { time: timestampFromMs(sequence), events }) });
+  feed.addEvent(stored(1, event('taskQueued', { kind: TaskKind.TRAIN, project: 'p', spec: create(TaskSpecSchema, { kind: { case: 'export', value: { jobId: 'x' } } }), maxAttempts: 3 })));
+  feed.addEvent(stored(2, event('attemptStarted', { attempt: 1, workerId: 'w' }), event('reportAccepted', { attempt: 1, number: 1n })));
   const message = 'x'.repeat(10_000);
-  let slow = true;
-  const watched = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<void>();
-  probe.watch = (_after, context) => {
-    const endless = slow;
-    slow = false;
-    watched.resolve();
-    return (async function* () {
-      try {
-        for (let n = 1; endless ? !context.signal.aborted : n <= 300; n++) {
-          if (endless) sent += message.length;
-          yield { cursor: String(n), type: 'log', status: JobStatus.TRAINING, attempt: 1, message };
-        }
-      } finally {
-        if (endless) ended.resolve();
-      }
-    })();
+  for (let number = 1; number <= metrics; number++) {
+    feed.addTelemetry({ sequence: number, workerId: 'w', telemetry: create(TelemetrySchema, { taskId: jobId, attempt: 1, number: BigInt(number), timeMs: 1n, metrics: [{ step: BigInt(number), message }] }) });
+  }
+  const told: { messages: number; ended: Promise<void> }[] = [];
+  const followed = Promise.withResolvers<void>();
+  const follow: FollowJob = (_jobId, after, signal, sink) => {
+    const one = { messages: 0, ended: Promise.resolve() };
+    told.push(one);
+    one.ended = feed.follow(after === '' ? startCursor : parseCursor(after), signal, { take: (run) => (one.messages += run.length, sink.take(run)) });
+    followed.resolve();
+    return one.ended;
   };
-  const client = await connectRaw(port);
-  client.socket.write(`GET /ws/training/${jobId} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`);
-  client.socket.pause();
-  await watched.promise;
-  const other = await readAll(new WebSocket(url + jobId));
+  return { feed, follow, told, followed: followed.promise };
+}
+
+/** A client that reads nothing before it is told to. */
+async function connectPaused(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+  await once(socket, 'connect');
+  socket.write(`GET /ws/training/${jobId} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`);
+  return socket.pause();
+}
+
+t.test('a client that does not read is cut off, has little kept for it, and slows nobody', async (t) => {
+  const { feed, follow, told, followed } = longFeed();
+  const { url, port } = await start(t, { graceMs: 1000, closeMs: 50 }, follow);
+  const client = await connectPaused(port);
+  await followed;
+  const reading = readAll(new WebSocket(url + jobId));
+  while (told[1]?.messages !== metrics + 2) await setImmediate();
+  // What the kernel holds for both ends, and the rest of a run.
+  t.ok(told[0]!.messages < metrics / 2, `${told[0]!.messages} messages were taken for the one that does not read`);
+  await t.rejects(told[0]!.ended, { message: 'there was no room to send anything for 1000 ms' });
+  feed.close();
+  const other = await reading;
   t.equal(other.code, 1000);
-  t.equal(other.messages.length, 300, 'a history of 3 MB goes to one that reads');
-  await ended.promise;
-  client.socket.resume();
-  await client.closed;
-  // What the kernel holds for both ends comes on top of the buffer of 1 MiB.
-  t.ok(sent < 16 * 1024 * 1024, `${sent} bytes were taken from the feed`);
+  t.equal(other.messages.length, metrics + 2, 'all of it goes to one that reads');
+  const ended = once(client, 'close');
+  client.on('error', () => undefined).once('end', () => client.end()).resume();
+  await ended;
+});
+
+t.test('a client that is slow for longer than the grace, but reads, is told all', async (t) => {
+  const { feed, follow } = longFeed();
+  const graceMs = 1000;
+  const { port } = await start(t, { graceMs, closeMs: 50 }, follow);
+  const socket = await connectPaused(port);
+  feed.close();
+  const began = performance.now();
+  const chunks: Buffer[] = [];
+  // A megabyte, then nothing for a while.
+  let bytes = 0;
+  socket.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (chunk.subarray(-50).includes('the job has ended')) socket.end();
+    bytes += chunk.length;
+    if (bytes < 1_000_000) return;
+    bytes = 0;
+    socket.pause();
+    setTimeout(() => socket.resume(), 100);
+  });
+  socket.resume();
+  await once(socket, 'close');
+  t.ok(performance.now() - began > 2 * graceMs);
+  const text = Buffer.concat(chunks).toString('latin1');
+  t.match(text.slice(-50), /the job has ended$/);
+  const steps = [...text.matchAll(/"step":(\d+)/g)].map(([, step]) => Number(step));
+  t.strictSame(steps, Array.from({ length: metrics }, (_, n) => n + 1));
 });
 
 t.test('a server that goes down says so', async (t) => {
