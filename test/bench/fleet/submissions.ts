@@ -13,6 +13,7 @@ import { trainSpecOf } from '../../../core/training/train-spec.ts';
 import { median } from '../gateway/http1-load.ts';
 import { startBenchNats } from './bench-nats.ts';
 import type { Figure } from './figure.ts';
+import { findNatsCli } from './nats-cli.ts';
 
 const rounds = 3;
 const roundMs = 3_000;
@@ -20,10 +21,11 @@ const roundMs = 3_000;
 /**
  * Durable submissions a second, `inFlight` at a time, each one append that is decided, chained, and applied before it
  * counts, beside bare publishes of messages of the same size, each to a subject of its own at an expected sequence of
- * 0, to the same nats-server by the same client library. The reference is that library and not the `nats bench` of
- * NATS's command line, a Go program that the registries here do not have.
+ * 0, to the same nats-server by the same client library; and beside `nats bench` with as many clients, each with one in
+ * flight, where NATS's command line is on PATH.
  */
 export async function* measureSubmissions(): AsyncIterable<Figure> {
+  const natsCli = findNatsCli();
   const nats = await startBenchNats('always');
   const connection = await connectNats(nats.url, 'bench');
   try {
@@ -43,16 +45,19 @@ export async function* measureSubmissions(): AsyncIterable<Figure> {
       await client.publish(`forge.bare.${randomUUID()}`, bytes, { expect: { streamName: eventStream, lastSubjectSequence: 0 } });
     };
     for (const inFlight of [1, 16, 64]) {
-      const [ours, bare]: [number[], number[]] = [[], []];
+      const [ours, bare, cli]: [number[], number[], number[]] = [[], [], []];
       for (const work of [submit, publish]) await perSecond(work, inFlight, 500);
       for (let round = 0; round < rounds; round++) {
         // Each goes first every other time.
         const turns = [[submit, ours], [publish, bare]] as const;
         for (const [work, results] of round % 2 === 0 ? turns : turns.toReversed()) results.push(await perSecond(work, inFlight, roundMs));
+        if (natsCli !== undefined) cli.push(await natsCli.publish(nats.url, { clients: inFlight, bytes: bytes.length, messages: Math.ceil(bare.at(-1)! * (roundMs / 1_000)) }));
       }
-      const ratio = median(ours) / median(bare);
       const shown = (values: number[]): string => Math.round(median(values)).toLocaleString('en');
-      yield { what: `durable submissions, ${inFlight} in flight, sync_interval always`, measured: `${shown(ours)}/s; ${ratio.toFixed(2)}`, reference: `bare nats.js publishes of ${bytes.length} bytes: ${shown(bare)}/s`, aim: '≥ 0.75', met: ratio >= 0.75 };
+      const beside = (values: number[]): number => median(ours) / median(values);
+      const ratio = beside(natsCli === undefined ? bare : cli);
+      const references = [...(natsCli === undefined ? [] : [`nats bench ${natsCli.version}: ${shown(cli)}/s`]), `bare nats.js publishes: ${shown(bare)}/s${natsCli === undefined ? '' : `, ${beside(bare).toFixed(2)} of that`}`];
+      yield { what: `durable submissions of ${bytes.length} bytes, ${inFlight} in flight, sync_interval always`, measured: `${shown(ours)}/s; ${ratio.toFixed(2)}`, reference: references.join('; '), aim: '≥ 0.75', met: ratio >= 0.75 };
     }
     await ledger.stop();
   } finally {
