@@ -64,5 +64,5 @@ t.test('what is unset, zero, fractional, large or not finite', async (t) => {
   const half = timestampFromDate(new Date('2024-01-17T12:00:00.5Z'));
   t.match(encoded(GetHealthResponseSchema, { timestamp: half }), { timestamp: '2024-01-17T12:00:00.500Z' });
   t.match(encoded(GetJobResponseSchema, { loss: NaN, progress: Infinity }), { loss: 'NaN', progress: 'Infinity' });
-  t.throws(() => encodeMessage(GetJobResponseSchema, create(GetJobResponseSchema, { status: 99 as JobStatus })), { code: 'internal' });
+  t.match(encoded(GetJobResponseSchema, { status: 99 as JobStatus }), { status: 99 }, 'an enum value that is not known');
 });
