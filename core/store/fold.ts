@@ -1,4 +1,5 @@
 import type { Aggregate } from '../aggregate.ts';
+import type { Moment } from '../task/evolve.ts';
 import { envelopeTime, hex, sha256Hex } from './envelope.ts';
 import { isReadable, type StoredEnvelope, type Unreadable } from './event-store.ts';
 
@@ -25,7 +26,7 @@ export function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored:
   const { envelope } = stored;
   if (envelope.aggregate !== stored.aggregate || envelope.id !== stored.id) return 'it names another aggregate than its subject';
   if (hex(envelope.previousSha256) !== head.sha256) return 'its hash of the envelope before does not match';
-  const moment = { id: stored.id, time: envelopeTime(envelope), sequence: stored.sequence };
+  const moment = momentOf(stored);
   let state = head.state;
   for (const event of envelope.events) {
     const problem = aggregate.admit(state, event);
@@ -38,6 +39,11 @@ export function fold(aggregate: Aggregate<unknown, unknown>, head: Head, stored:
     state,
     idempotencySha256: head.version === 0 ? hex(envelope.idempotencySha256) : head.idempotencySha256,
   };
+}
+
+/** What its events are folded with. */
+export function momentOf({ sequence, id, envelope }: Pick<StoredEnvelope, 'sequence' | 'id' | 'envelope'>): Moment {
+  return { id, time: envelopeTime(envelope), sequence };
 }
 
 /** Where an aggregate stands after a message that was not applied: its version moves on, since the next append must expect it. */

@@ -2,8 +2,8 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { WatchJobResponseSchema, type WatchJobResponse } from '../../core/gen/aiforge/v1/job_pb.ts';
 import type { Metric } from '../../core/gen/aiforge/v1/worker_pb.ts';
-import { envelopeTime } from '../../core/store/envelope.ts';
 import type { StoredEnvelope } from '../../core/store/event-store.ts';
+import { momentOf } from '../../core/store/fold.ts';
 import { evolve } from '../../core/task/evolve.ts';
 import { initialState, isTerminal, type TaskState } from '../../core/task/state.ts';
 import { wireStatus } from '../jobs/wire-status.ts';
@@ -47,9 +47,10 @@ export class JobFeed {
     return isTerminal(this.#state);
   }
 
-  addEvent({ sequence, id, envelope }: StoredEnvelope): void {
+  addEvent(stored: StoredEnvelope): void {
+    const { sequence, envelope } = stored;
     if (sequence <= this.#cursor.event) return;
-    const moment = { id, time: envelopeTime(envelope), sequence };
+    const moment = momentOf(stored);
     for (const event of envelope.events) {
       this.#state = evolve(this.#state, event, moment);
       if (event.kind.case === 'attemptStarted') ({ attempt: this.#attempt, workerId: this.#workerId } = event.kind.value);
@@ -61,7 +62,7 @@ export class JobFeed {
     this.#add(true, 'state', moment.time, { ...measured, message });
     const early = this.#early;
     this.#early = [];
-    for (const stored of early) this.addTelemetry(stored);
+    for (const telemetry of early) this.addTelemetry(telemetry);
   }
 
   /** Metrics of the attempt that runs; what comes late from one that is over is dropped. */

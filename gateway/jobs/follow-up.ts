@@ -68,7 +68,7 @@ export async function ensureTask(ledger: Ledger, id: string, project: string, sp
 export function openFollowUps(ledger: Ledger, jobId: string): Task[] {
   const open: Task[] = [];
   for (const [id, task] of ledger.open(taskAggregate)) if (task.status !== 'none' && task.kind !== TaskKind.EXTRACT && id.startsWith(`${jobId}.`)) open.push(task);
-  return open.sort((a, b) => a.createdAt - b.createdAt);
+  return open.sort((a, b) => a.queuedSequence - b.queuedSequence);
 }
 
 export function exportIdOf(jobId: string): string {
