@@ -3,7 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { assertNever } from '../../core/errors.ts';
 import { FineTuningStatus, type FineTuningJobSchema } from '../../core/gen/aiforge/v1/fine_tuning_pb.ts';
 import type { TrainSpec } from '../../core/gen/aiforge/v1/task_pb.ts';
-import { isTerminal, type Task, type TaskState } from '../../core/task/state.ts';
+import { isTerminal, type Task } from '../../core/task/state.ts';
 import { taskAggregate } from '../../core/task/task.ts';
 import { defaults } from '../../core/training/defaults.ts';
 import { deployIdOf, exportIdOf } from '../jobs/follow-up.ts';
@@ -59,18 +59,23 @@ function statusOf(job: Task, deps: ViewDeps): FineTuningStatus {
 }
 
 /** A job of OpenAI's succeeds when its model answers, or it is clear that it will not by itself. */
-function deployedStatus(job: Task, { ledger, served }: ViewDeps): FineTuningStatus {
-  if ((job.spec.kind.value as TrainSpec).fineTuning === undefined || !served.canDeploy()) return FineTuningStatus.SUCCEEDED;
-  const [exported, deployed] = [exportIdOf(job.id), deployIdOf(job.id)].map((id) => ledger.head(taskAggregate, id).state) as [TaskState, TaskState];
+function deployedStatus(job: Task, deps: ViewDeps): FineTuningStatus {
+  if (!waitsForDeploy(job, deps)) return FineTuningStatus.SUCCEEDED;
+  const exported = deps.ledger.head(taskAggregate, exportIdOf(job.id)).state;
+  const deployed = deps.ledger.head(taskAggregate, deployIdOf(job.id)).state;
   if (deployed.status === 'cancelled') return FineTuningStatus.CANCELLED;
   if (isTerminal(deployed)) return FineTuningStatus.SUCCEEDED;
   return exported.status === 'paused' || deployed.status === 'paused' ? FineTuningStatus.PAUSED : FineTuningStatus.RUNNING;
 }
 
-function finishedAt(job: Task, { ledger, served }: ViewDeps): number {
-  const deployed = ledger.head(taskAggregate, deployIdOf(job.id)).state;
-  const waited = job.status === 'completed' && (job.spec.kind.value as TrainSpec).fineTuning !== undefined && served.canDeploy();
-  return waited && deployed.status !== 'none' ? deployed.updatedAt : job.updatedAt;
+/** Whether there is more to a completed training: its model is deployed by itself. */
+function waitsForDeploy(job: Task, { served }: ViewDeps): boolean {
+  return (job.spec.kind.value as TrainSpec).fineTuning !== undefined && served.canDeploy();
+}
+
+function finishedAt(job: Task, deps: ViewDeps): number {
+  const deployed = deps.ledger.head(taskAggregate, deployIdOf(job.id)).state;
+  return job.status === 'completed' && waitsForDeploy(job, deps) && deployed.status !== 'none' ? deployed.updatedAt : job.updatedAt;
 }
 
 function estimatedFinish(job: Task, { metrics }: ViewDeps): FineTuningView['estimatedFinish'] {
